@@ -60,16 +60,25 @@ def _names(settings: Settings) -> str:
 
 
 def _libraries(settings: Settings) -> str:
-    require(settings.asr.engine, f"asr.engine: {settings.asr.engine}")
+    from pipeline.speech.asr.recogniser import placed
+
+    engine = placed(settings.asr).engine
+    require(engine, f"asr.engine: {engine}")
     return ", ".join(installed(library) for library in LIBRARIES)
 
 
-def _weights(settings: Settings) -> str:
-    """The weights on this machine, without a download."""
-    from pipeline.speech.asr.whisper_weights import find_weights
+def _recogniser(settings: Settings) -> str:
+    """The weights on this machine, and a second of silence that the engine transcribes. Nothing is downloaded."""
+    import numpy as np
 
-    weights = find_weights(settings.asr.model_copy(update={"download": False}))
-    return f"{weights.name} ({weights.kind}), SHA-256 {weights.sha256[:8]}"
+    from pipeline.contract.messages import SAMPLE_RATE
+    from pipeline.speech.asr.recogniser import Clip, load_recogniser, placed
+
+    asr = placed(settings.asr).model_copy(update={"download": False})
+    recogniser = load_recogniser(asr)
+    began = time.perf_counter()
+    recogniser.transcribe([Clip(np.zeros(SAMPLE_RATE, np.float32), asr.language)])
+    return f"{recogniser.name} on {asr.device}: 1 s of audio in {time.perf_counter() - began:.2f} s"
 
 
 def _audio(settings: Settings) -> str:
@@ -230,7 +239,7 @@ def reach(bootstrap: str) -> None:
 CHECKS = (
     DoctorCheck("import names", _names),
     DoctorCheck("engines", _libraries),
-    DoctorCheck("Whisper weights", _weights),
+    DoctorCheck("recogniser", _recogniser),
     DoctorCheck("audio libraries", _audio),
     DoctorCheck("voice activity", _vad),
     DoctorCheck("policy and lexicons", _judge),

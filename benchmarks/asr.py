@@ -2,15 +2,17 @@
 weights.
 
     python -m benchmarks.asr --clips DIR [--repeat 3] [--limit N] [--only NAME ...] [--model base] [--given]
+        [--device cuda]
 
 benchmarks/clips.py describes `DIR`. Clips of more than 30 s are skipped. Contenders take turns, each in a process of
 its own, `--repeat` times, so that other load affects all alike. Speeds are the median, with the lowest and highest.
-Each contender detects the languages itself, unless `--given`. Ours is the whole transcribe stage, from FLAC through
-triage to marks, with a room for each clip and 16 clips in a call. `ours, the command` is `voxwarden transcribe --whole`
-on files of the clips. Its time includes writing these files. No time includes loading a model. A latency is the time of
-the call that contained the clip. Words for sounds without words count as invented, unless the recogniser itself reports
-that nobody spoke. The last column is the difference of all error rates to the first contender in the first turn, with
-its 95% interval (bootstrap over clips).
+Each contender detects the languages itself, unless `--given`. With `--device cuda`, all use the GPU: those that cannot
+are left out, and faster-whisper needs the CUDA libraries of CTranslate2 (docs/benchmarks.md). Ours is the whole
+transcribe stage, from FLAC through triage to marks, with a room for each clip and 16 clips in a call. `ours, the
+command` is `voxwarden transcribe --whole` on files of the clips. Its time includes writing these files. No time
+includes loading a model. A latency is the time of the call that contained the clip. Words for sounds without words
+count as invented, unless the recogniser itself reports that nobody spoke. The last column is the difference of all
+error rates to the first contender in the first turn, with its 95% interval (bootstrap over clips).
 """
 
 import argparse
@@ -28,7 +30,8 @@ from rich.table import Table
 
 from benchmarks import report
 from benchmarks.clips import Errors, Reference, errors, interval, rates, references, wordless
-from benchmarks.recognisers import MAKE, Recognised
+from benchmarks.recognisers import CPU_ONLY, MAKE, Recognised
+from pipeline.base.compute_device import CPU
 from pipeline.settings import Asr
 
 
@@ -89,6 +92,7 @@ def main() -> None:
     parser.add_argument("--languages", nargs="+", default=["en", "zh"])
     parser.add_argument("--model", default="base")
     parser.add_argument("--given", action="store_true", help="give all contenders the language")
+    parser.add_argument("--device", default=CPU, help="as asr.device, e.g. cuda (default: %(default)s)")
     options = parser.parse_args()
     scores = measure(options)
     for language, refs, seconds in sets(options):
@@ -115,7 +119,7 @@ def measure(options: argparse.Namespace) -> dict[tuple[str, str], Score]:
     for turn, name, (language, refs, seconds) in track(turns, "measuring", console=report.notes):
         given = language if options.given else None
         if (name, given) not in made:
-            made[name, given] = Contender(name, Asr(model=options.model, language=given))
+            made[name, given] = Contender(name, Asr(model=options.model, language=given, device=options.device))
         contender = made[name, given]
         score = scores.setdefault((name, language), Score())
         results, took = contender.ask(files=[str(options.clips / ref.file) for ref in refs])
@@ -129,7 +133,8 @@ def measure(options: argparse.Namespace) -> dict[tuple[str, str], Score]:
 
 
 def names(options: argparse.Namespace) -> list[str]:
-    return [name for name in MAKE if not options.only or name in options.only]
+    able = [name for name in MAKE if options.device == CPU or name not in CPU_ONLY]
+    return [name for name in able if not options.only or name in options.only]
 
 
 def show(language: str, refs: Sequence[Reference], seconds: float, scores: dict[tuple[str, str], Score]) -> None:

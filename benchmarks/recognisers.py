@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.base.compute_device import find_device
 from pipeline.base.cpu_cores import cores
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Transcript
@@ -18,7 +19,6 @@ from pipeline.contract.topology import SEGMENT, TRANSCRIBE
 from pipeline.runner.stage_processor import build_processor
 from pipeline.settings import Asr, Settings
 from pipeline.speech.asr import whisper_weights
-from pipeline.speech.asr.ctranslate2_engine import device_of
 from pipeline.speech.asr.file_transcription import UtteranceFiles, transcribed, utterance_of
 from pipeline.speech.asr.recogniser import Samples, load_recogniser
 from pipeline.speech.asr.transcribe_stage import Transcribe, build_for_texts
@@ -78,11 +78,10 @@ def command(asr: Asr) -> Recognise:
 
 
 def openai_as_called(asr: Asr) -> Recognise:
-    from pipeline.speech.asr.openai_whisper_engine import device_of as torch_device
     from pipeline.speech.asr.openai_whisper_weights import model_of
 
-    found = whisper_weights.find_weights(asr.model_copy(update={"engine": "openai-whisper"}))
-    model = model_of(found, torch_device(asr.device))
+    found = whisper_weights.find_weights(_with(asr, "openai-whisper"))
+    model = model_of(found, find_device(asr.device))
     return one_by_one(partial(_openai, model, asr.language))
 
 
@@ -92,11 +91,11 @@ def _openai(model: Any, language: str | None, clip: Samples) -> str:
 
 
 def faster(asr: Asr, *, threads: int, callers: int = 1, batched: bool = False) -> Recognise:
-    """faster-whisper with its defaults: beam 5, int8 on CPU."""
+    """faster-whisper with its defaults: beam 5, int8 on a CPU and float16 on a GPU."""
     from faster_whisper import BatchedInferencePipeline, WhisperModel
 
-    device = device_of(asr.device).partition(":")[0]
-    found = whisper_weights.find_weights(asr)
+    device = find_device(asr.device).partition(":")[0]
+    found = whisper_weights.find_weights(_with(asr, "ctranslate2"))
     with tempfile.TemporaryDirectory() as folder:
         for file in found.files:
             (Path(folder) / file).write_bytes(found.read(file))
@@ -117,6 +116,10 @@ def _faster(model: Any, language: str | None, clip: Samples) -> str:
     return " ".join(segment.text for segment in segments)
 
 
+def _with(asr: Asr, engine: str) -> Asr:
+    return asr.model_copy(update={"engine": engine})
+
+
 def one_by_one(recognise: Callable[[Samples], str], callers: int = 1) -> Recognise:
     def timed(clip: Samples) -> Recognised:
         began = time.perf_counter()
@@ -134,8 +137,11 @@ MAKE: Mapping[str, Callable[[Asr], Recognise]] = {
     "faster-whisper, a caller a core": lambda asr: faster(asr, threads=1, callers=cores()),
     "faster-whisper, batched": lambda asr: faster(asr, threads=cores(), batched=True),
     "ours, the command": command,
-    "ours, ctranslate2": ours,
-    "ours, ctranslate2, one at a time": lambda asr: ours(asr, take=1),
+    "ours, ctranslate2": lambda asr: ours(_with(asr, "ctranslate2")),
+    "ours, ctranslate2, one at a time": lambda asr: ours(_with(asr, "ctranslate2"), take=1),
     "openai-whisper": openai_as_called,
-    "ours, openai-whisper": lambda asr: ours(asr.model_copy(update={"engine": "openai-whisper"})),
+    "ours, openai-whisper": lambda asr: ours(_with(asr, "openai-whisper")),
+    "ours, openai-whisper, one at a time": lambda asr: ours(_with(asr, "openai-whisper"), take=1),
 }
+CPU_ONLY = ("ours, ctranslate2", "ours, ctranslate2, one at a time")
+"""The contenders that use no GPU."""

@@ -1,18 +1,19 @@
 """Measure how many live rooms a machine can process. Rooms talk in real time through the whole local pipeline.
 
     OPENBLAS_NUM_THREADS=1 python -m benchmarks.rooms --rooms 10 20 40 [--workers 1 2] [--seconds 90] [--warm 10]
-        [--clips DIR ...] [--early 0 0.5] [--so-far 0 3 --turn 15] [--sounds none all [--bank 1000]] [--repeats 3]
+        [--clips DIR ...] [--device cpu] [--early 0 0.5] [--so-far 0 3 --turn 15] [--sounds none all [--bank 1000]]
+        [--repeats 3]
 
 In each room people speak 40% of the time, one after the other. They say the FLAC clips of the folders, up to 12 s
-(default: all of tests/data, which is English; tests/data/mandarin has Mandarin). With `--turn 15` each one speaks
-for 15 s in one go: clips without their pauses.
-Waits are from the end of an utterance, and from a moment in it, until its flag is in the store. They include the
-pause that ends an utterance. Records that wait for a stage at the end show that the machine cannot keep up. `--workers`
-sets asr.workers. `--early` is the share of early recognition that may be wasted: 0 is without any. `--so-far` sets
-audio.early_seconds: 0 is without early flags. Then a word counts from the moment in it until the judge has read it, or
-its flag is stored. The last lines compare all runs with those without: waits, and the CPU time of transcribe, on Linux.
-The table shows how many clips the adapter read or skipped. The result is the largest number of rooms with p95 within
-1.5 s (and 10 s from a word).
+(default: all of tests/data, which is English; tests/data/mandarin has Mandarin). With `--turn 15` each one speaks for
+15 s in one go: clips without their pauses. Waits are from the end of an utterance, and from a moment in it, until its
+flag is in the store. They include the pause that ends an utterance. A GPU is used if there is one, or see `--device`.
+Records that wait for a stage at the end show that the machine cannot keep up. `--workers` sets asr.workers. `--early`
+is the share of early recognition that may be wasted: 0 is without any. `--so-far` sets audio.early_seconds: 0 is
+without early flags. Then a word counts from the moment in it until the judge has read it, or its flag is stored. The
+last lines compare all runs with those without: waits, and the CPU time of transcribe, on Linux. The table shows how
+many clips the adapter read or skipped. The result is the largest number of rooms with p95 within 1.5 s (and 10 s from a
+word).
 
 `--sounds all` runs the same rooms with all sounds of listen.sounds, and with `--bank` made recordings of three minutes
 to compare with. Those of YAMNet need its file: `--yamnet FILE`. `none` is without all of them. The last lines tell the
@@ -149,6 +150,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=90.0)
     parser.add_argument("--warm", type=float, default=WARM_SECONDS, help="first seconds, which do not count")
     parser.add_argument("--clips", type=Path, nargs="+", default=[])
+    parser.add_argument("--device", default="auto", help="as asr.device, e.g. cpu where there is a GPU")
     parser.add_argument("--early", type=float, nargs="+", default=[0.0, transcribe_stage.EARLY_SHARE])
     parser.add_argument("--so-far", type=float, nargs="+", default=[EARLY_SECONDS])
     parser.add_argument("--turn", type=float, default=0.0, help="seconds in one go; 0: a clip with its pauses")
@@ -165,7 +167,7 @@ def main() -> None:
     setups = [Setup(*each) for each in product(options.early, options.so_far, options.sounds)]
     rows, lines = list[dict[str, str]](), list[str]()
     for workers, number in product(options.workers, options.rooms):
-        asr = Asr(workers=workers)
+        asr = Asr(workers=workers, device=options.device)
         runs: dict[Setup, list[Run]] = {setup: [] for setup in setups}
         for _, setup in product(range(options.repeats), setups):
             heard = (every_sound(options.yamnet), banned) if setup.sounds == "all" else (ListenSettings(), ())

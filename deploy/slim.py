@@ -17,8 +17,9 @@ ROOT = Path(__file__).parents[1]
 EXTRAS = ("weights", "console")
 # One data file of each is read, and none of its code runs: it is installed without its dependencies.
 DATA_ONLY = {"openai-whisper", "silero-vad"}
-# Only a `judge.model` that is not in ONNX needs transformers. Without hf-xet, the hub's files come by plain HTTP.
-LEFT_OUT = {"transformers", "hf-xet"}
+# Only a GPU needs onnx, and only a GPU or a `judge.model` that is not in ONNX needs transformers. Without hf-xet, the
+# hub's files come by plain HTTP.
+LEFT_OUT = {"onnx", "transformers", "hf-xet"}
 # One file for all machines: a package that only some of them need is in it, too.
 MACHINES = [
     {"python_version": python, "python_full_version": f"{python}.0", "platform_machine": machine}

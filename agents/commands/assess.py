@@ -18,6 +18,7 @@ from agents.commands.store import actor, database_of
 from agents.commands.terminal import stderr, stdout
 from pipeline.base import private_files, yaml_reading
 from pipeline.base.errors import ConfigError, InputError
+from pipeline.base.libraries import install_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -228,7 +229,7 @@ def _require_extra() -> None:
     """Raise ConfigError if the libraries that write and sign reports are not installed."""
     for name in ("cryptography", "jinja2"):  # not weasyprint, which only --pdf needs
         if find_spec(name) is None:
-            raise ConfigError(f"{name} is not installed", "Install it: pip install 'voxwarden[report]'.")
+            raise ConfigError(f"{name} is not installed", f"Install it: {install_extra('report')}.")
 
 
 def _show(checks: "Iterable[Checked]") -> Exit:

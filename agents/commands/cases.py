@@ -15,7 +15,7 @@ from agents.commands import table
 from agents.commands.app import add_group, settings_of
 from agents.commands.terminal import json_text, stderr, stdout
 from pipeline.base.errors import DependencyError, InputError
-from pipeline.contract.messages import Suggestion, Verdict
+from pipeline.contract.messages import Action, Suggestion, Verdict
 from pipeline.review.cases.case_values import Case, Choice, Filters, Status
 
 if TYPE_CHECKING:
@@ -159,20 +159,27 @@ def decide_case(
     moderator: Annotated[str, typer.Option(help="Name of the moderator who decides.")],
     label: Annotated[str | None, typer.Option(help="The right label, if the flag has a wrong one.")] = None,
     note: Annotated[str, typer.Option(help="The reason. It is stored with the decision.")] = "",
+    action: Annotated[Action | None, typer.Option(help="What the app should do. Only with uphold.")] = None,
+    duration: Annotated[
+        str | None, typer.Option(help="How long a mute or a removal lasts, e.g. 30m or 7d. Default: the app decides.")
+    ] = None,
 ) -> None:
     """Decide one case.
 
     Use it to decide without the console. [bold]uphold[/bold]: the speech breaks the rules. [bold]dismiss[/bold]: it
-    does not. [bold]escalate[/bold]: a senior moderator must decide, and the case stays open.
+    does not. [bold]escalate[/bold]: a senior moderator must decide, and the case stays open. The app is told after
+    10 s. Until then, `voxwarden cases undo` takes the decision back.
 
-    Example:
+    Examples:
       voxwarden cases decide 3f2a dismiss --moderator ana --note "it was a quote"
+      voxwarden cases decide 3f2a uphold --moderator ana --action mute --duration 1h
     """
     if label is not None:
         from pipeline.judge import labels
 
         labels.load_labels(settings_of(ctx).judge.labels).check([label], "--label")
-    choice = Choice(verdict=verdict, label=label, note=note)
+    seconds = None if duration is None else _seconds(duration)
+    choice = Choice(verdict=verdict, label=label, note=note, action=action, duration_seconds=seconds)
     store = _store(ctx)
     try:
         decision = store.decide(store.find(case), moderator, choice, time.time())
@@ -181,13 +188,40 @@ def decide_case(
     stdout.print(table.decided(decision))
 
 
+@cases.command("undo")
+def undo_decision(
+    ctx: typer.Context,
+    case: Annotated[
+        str, typer.Argument(help="Id of the case, or the start of the id if no other case begins with it.")
+    ],
+    moderator: Annotated[str, typer.Option(help="Name of the moderator who decided.")],
+) -> None:
+    """Undo the last decision of a case, within 10 s.
+
+    Example:
+      voxwarden cases undo 3f2a --moderator ana
+    """
+    store = _store(ctx)
+    try:
+        store.undo(store.find(case), moderator, time.time())
+    finally:
+        store.close()
+    stdout.print("The decision is undone.")
+
+
+def _seconds(duration: str) -> float:
+    if not (found := AGO.fullmatch(duration)):
+        raise InputError(f"--duration {duration} is not a duration", "Write 30m, 12h or 7d.")
+    return float(found[1]) * UNITS[found[2]]
+
+
 def moment(text: str, now: float, option: str = "--since") -> float:
     """Return a time as UTC seconds: an age such as `12h` before `now`, or a date and time, by default in UTC.
 
     Raises InputError, which names `option`, for other text.
     """
-    if ago := AGO.fullmatch(text):
-        return now - float(ago[1]) * UNITS[ago[2]]
+    if AGO.fullmatch(text):
+        return now - _seconds(text)
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:

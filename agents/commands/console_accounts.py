@@ -95,6 +95,7 @@ class ScopeOption(StrEnum):
 
     MODERATE = "moderate"
     CASES = "cases"
+    DECIDE = "decide"
     VERDICTS = "verdicts"
     APPEALS = "appeals"
     REPORTS = "reports"
@@ -115,7 +116,7 @@ def make_token(
 ) -> None:
     """Make a token for a program, and print it once.
 
-    The HTTP API takes the scopes moderate, cases and verdicts. The console takes appeals, reports and actions.
+    The HTTP API takes the scopes moderate, cases, decide and verdicts. The console takes appeals, reports and actions.
 
     Example:
       voxwarden tokens make "voice app" --scope reports --scope appeals --days 365

@@ -1,9 +1,12 @@
 """`voxwarden demo`: moderate two small rooms as if they were live. `make run` starts it."""
 
 import asyncio
+import shutil
+import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -98,9 +101,15 @@ class _Audience:
         stdout.print(
             f"\n{len(self._flags)} utterances, {len(flagged)} flagged. Each row has the time when the speech "
             f"ended, and the delay of the flag.\n"
-            f"Cases:  voxwarden cases list   (in {settings.data_dir / 'voxwarden.db'})\n"
+            f"{_activation()}Cases:  voxwarden cases list   (in {settings.data_dir / 'voxwarden.db'})\n"
             f"Clips:  {settings.data_dir / 'evidence'}\n"
             f"Your own recordings:  voxwarden moderate FILE…\n"
             f"Live rooms:  voxwarden run",
             highlight=False,
         )
+
+
+def _activation() -> str:
+    """What to type first in a new terminal, if the command is not on the PATH, as after `make run`."""
+    script = Path(sys.prefix) / "bin" / "activate"
+    return "" if shutil.which("voxwarden") or not script.is_file() else f"First, in a new terminal:  . {script}\n"

@@ -12,7 +12,7 @@ from agents.commands.app import app, settings_of
 from agents.commands.results import LineWriter, verdict_line
 from agents.commands.servers import print_address, print_api
 from agents.commands.terminal import json_text, stderr, stdout
-from pipeline.base.libraries import without_collection
+from pipeline.base.libraries import install_extra, without_collection
 from pipeline.base.stopping import stop_on_signals
 from pipeline.settings import Settings
 
@@ -94,7 +94,7 @@ class _Terminal:
         if console:
             print_address(console)
         else:
-            _print('Console  not installed: pip install "voxwarden[console]"')
+            _print(f"Console  not installed: {install_extra('console')}")
         if api:
             print_api(api)
         stderr.print("Press Ctrl-C to stop.", style="dim")

@@ -150,6 +150,10 @@ def decided(decision: Decision) -> Text:
     line = f"{utc(decision.at)}  {decision.verdict} by {decision.moderator}"
     if decision.label:
         line += f" as {decision.label}"
+    if decision.action:
+        line += f", {decision.action}"
+    if decision.duration_seconds:
+        line += f" for {decision.duration_seconds:.0f} s"
     return plain(f"{line}: {decision.note}" if decision.note else line)
 
 

@@ -14,6 +14,7 @@ from agents.commands.cases import moment
 from agents.commands.store import actor, database_of
 from agents.commands.terminal import progress_bar, stderr, stdout
 from pipeline.base.errors import ConfigError, InputError
+from pipeline.base.libraries import install_extra
 from pipeline.base.stopping import like_ctrl_c, whole
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def train(
     """Train the classifier further on your team's decisions, and compare it with the present one.
 
     Use it when the classifier misses what your moderators uphold, or flags what they dismiss. It continues from
-    judge.model, or from the shipped model. It needs `pip install "voxwarden\\[train]"` and 250 decided cases: a fifth
+    judge.model, or from the shipped model. It needs the extra `train` (docs/install.md) and 250 decided cases: a fifth
     and the golden cases are only a test. The new folder has a card with all figures. The model carries traces of the
     cases, so protect it like the store. Ctrl-C or SIGTERM ends the training, and leaves no folder.
 
@@ -52,7 +53,7 @@ def train(
     if not decisions:
         raise ConfigError("There is nothing to learn from", "Add --decisions. docs/learning.md trains on other sets.")
     if missing := [name for name in NEEDED if find_spec(name) is None]:
-        raise ConfigError(f"Training needs {' and '.join(missing)}", "pip install 'voxwarden[train]'")
+        raise ConfigError(f"Training needs {' and '.join(missing)}", f"Install it: {install_extra('train')}")
     if out.exists():
         raise ConfigError(f"--out: {out} exists", "Name a new folder.")
     try:

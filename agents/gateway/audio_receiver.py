@@ -13,6 +13,7 @@ from websockets.frames import CloseCode
 
 from agents.gateway.audio_session import END, Arrival, AudioSession, Frame
 from agents.gateway.connection_request import Voice
+from agents.gateway.stalls import STALL_SECONDS, Stalls
 from agents.gateway.unconfirmed_chunks import Sink, UnconfirmedChunks
 from agents.gateway.wire import Close, Connection, Message, RefusalError
 from pipeline.base.errors import InputError
@@ -40,7 +41,6 @@ PING_SECONDS = 20.0
 IDLE_SECONDS = 600.0
 # Silence after which the speech of a muted client ends. An egress is muted seconds before its audio stops.
 MUTED_SECONDS = 0.3
-STALL_SECONDS = 0.5  # the gateway has stalled if it has not read for this much longer than its usual pause
 ACKNOWLEDGE_SECONDS = 0.25  # confirmations within this time go to the client in one frame
 # Close codes of a client that has nothing more to send.
 LEFT = {CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD}
@@ -63,13 +63,10 @@ class Limits:
         for bucket in (self._bytes, self._frames, self._audio, self._invalid):
             bucket.excuse(seconds)
 
-    def count_bytes(self, size: int) -> None:
-        """Count the bytes of messages."""
+    def count_frames(self, frames: int, size: int) -> None:
+        """Count frames of any kind, and their bytes: audio, text, pings and pongs, parts of messages."""
         if not self._bytes.take(size):
             raise RefusalError(Close.TOO_FAST, "Too many bytes a second", "Send audio as it is spoken.")
-
-    def count_frames(self, frames: int) -> None:
-        """Count frames of any kind: audio, text, pings and pongs, parts of messages."""
         if not self._frames.take(frames):
             raise RefusalError(Close.TOO_FAST, "Too many frames a second", "Send audio as it is spoken.")
 
@@ -124,6 +121,7 @@ class AudioReceiver:
         settings: GatewaySettings,
         metrics: Metrics,
         sink: Sink,
+        stalls: Stalls,
         clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -131,6 +129,7 @@ class AudioReceiver:
         self._voice = voice
         self._settings = settings
         self._metrics = metrics
+        self._stalls = stalls
         self._clock = clock
         self._ticks = ticks
         self._session = AudioSession(voice, LARGEST_GAP, settings.burst_seconds, MAX_FRAME_BYTES)
@@ -161,13 +160,13 @@ class AudioReceiver:
                 self._give_up()
 
     async def _receive(self) -> tuple[Sequence[Message], Arrival]:
-        asked = self._ticks()
-        paused = asked - self._read_at
-        if stalled := paused > GATHER_SECONDS + STALL_SECONDS:
-            self._limits.excuse(paused)  # a client that speaks in real time is not too fast because we were too slow
+        paused = self._ticks() - self._read_at
+        stalled, before = (paused if paused > GATHER_SECONDS + STALL_SECONDS else 0.0), self._stalls.seconds
+        self._limits.excuse(stalled)  # a client that speaks in real time is not too fast because we were too slow
         messages = await self._messages()
         self._read_at = self._ticks()
-        return messages, Arrival(self._clock(), self._read_at - asked, stalled)
+        self._limits.excuse(waited := self._stalls.seconds - before)
+        return messages, Arrival(self._clock(), stalled + waited)
 
     async def _messages(self) -> Sequence[Message]:
         """Return the messages that have arrived. Pings the client only while it waits for them.
@@ -195,11 +194,6 @@ class AudioReceiver:
         )
 
     async def _take(self, messages: Sequence[Message], arrival: Arrival) -> None:
-        try:
-            self._limits.count_bytes(sum(map(len, messages)))
-        except RefusalError:
-            self._unsent_seconds += sum(map(self._seconds_in, messages))  # refused audio is lost audio in the metrics
-            raise
         self._metrics.received_bytes.inc(sum(len(message) for message in messages if isinstance(message, bytes)))
         frames, problem = self._frames(messages)
         await self._forward(frames, arrival)  # the frames before the fault are speech that must be moderated

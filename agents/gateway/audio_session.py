@@ -7,7 +7,7 @@ from agents.gateway.connection_request import Voice
 from pipeline.contract.messages import AudioChunk
 from pipeline.speech.audio.stream_codecs import LENGTH_BYTES, MAX_PACKETS, join_packets
 
-PROMPT_SECONDS = 0.01  # a read that waited at least this long has received everything that the client had sent
+CATCH_UP = 2.0  # audio that a stall of the gateway delayed has arrived after this many times the length of the stall
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,8 @@ class Arrival:
 
     now: float
     """UTC seconds."""
-    waited: float
-    """Seconds for which the read waited."""
-    stalled: bool = False
-    """Whether the gateway paused for longer than usual, so that more frames may be unread."""
+    stalled: float = 0.0
+    """Seconds for which the gateway has not read. So audio may be unread, and it is late, not new."""
 
 
 OLDEST_SECONDS = 600.0  # if a client dates its audio further back than this, its clock is wrong
@@ -56,15 +54,16 @@ class AudioSession:
         self._sequence = 0
         self.is_open = False  # whether audio came since the last end of speech
         self.listeners = voice.listeners  # number of people who can hear the room now; None: unknown
-        self._behind = False
         self._late = 0.0  # seconds by which the client was behind the clock at its start; 0 after it has caught up
+        self._stalled = 0.0  # seconds by which the gateway itself has delayed audio, until `_stalled_until`
+        self._stalled_until = 0.0
 
     def chunks(self, frames: Sequence[Frame], arrival: Arrival) -> Iterator[tuple[AudioChunk, int]]:
         """Yield the frames of one read in as few chunks as possible, each with its number of samples.
 
         An END after audio becomes a final chunk. The session goes on after it.
         """
-        self._behind = arrival.waited < PROMPT_SECONDS and (self._behind or arrival.stalled)
+        self._excuse(arrival)
         self._keep_time(arrival.now, sum(frame.samples for frame in frames) / self._voice.sample_rate)
         for group in self._groups(frames):
             if group[0] is END:
@@ -88,6 +87,13 @@ class AudioSession:
     def _position(self) -> float:
         return (self._anchor or 0.0) + self._samples / self._voice.sample_rate
 
+    def _excuse(self, arrival: Arrival) -> None:
+        if arrival.now > self._stalled_until:
+            self._stalled = 0.0
+        if arrival.stalled:
+            self._stalled += arrival.stalled
+            self._stalled_until = arrival.now + CATCH_UP * self._stalled
+
     def _keep_time(self, now: float, seconds: float) -> None:
         """Decide when the next `seconds` of audio begin."""
         if self._anchor is None:
@@ -95,15 +101,15 @@ class AudioSession:
             self._late = max(0.0, now - self._position)
             return
         lag = now - (self._position + seconds)
-        # A client that sends nothing while its speaker is muted falls behind. But no jump if the gateway is behind:
-        # unread audio after a stall is late, not new. The same holds for a client that began late (`_late`): its pause
-        # is a stall of its own.
-        if not self._behind and lag > self._late + self._gap:
+        # A client that sends nothing while its speaker is muted falls behind. But no jump for the seconds of a stall:
+        # the audio behind it is late, not new. The same holds for a client that began late (`_late`): its pause is a
+        # stall of its own.
+        if lag > self._late + self._stalled + self._gap:
             self._jump(now - seconds)
         elif self._position > now + self._ahead:  # audio came faster than it is spoken
             self._jump(now + self._ahead)
         if lag <= self._gap:
-            self._late = 0.0
+            self._late = self._stalled = 0.0
 
     def _begun(self, now: float) -> float:
         """Return when the first frame was spoken, which has just arrived."""

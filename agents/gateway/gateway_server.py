@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -16,6 +16,7 @@ from websockets.http11 import Request
 from agents.gateway import connection_request
 from agents.gateway.audio_receiver import MAX_FRAME_BYTES, AudioReceiver
 from agents.gateway.connection_request import Voice
+from agents.gateway.stalls import Stalls
 from agents.gateway.unconfirmed_chunks import Sink
 from agents.gateway.wire import Close, Connection, RefusalError
 from pipeline.base import logs, open_files
@@ -23,6 +24,7 @@ from pipeline.base.errors import ConfigError, DependencyError, InputError
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.base.network_access import ServerTokens, TokenSet
 from pipeline.base.open_files import Shares
+from pipeline.base.recent_dict import RecentDict
 from pipeline.settings import GatewaySettings
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,7 @@ HANDSHAKE_SECONDS = 10.0  # time for the request of a connection
 STRANGERS_SHARE = 4
 STRANGERS_ADDRESS_SHARE = 8
 CLOSE_SECONDS = 2.0  # a peer that does not answer our close for this long is disconnected
+REMEMBERED_ROOMS = 10_000  # rooms in which a client was too fast
 OUTDATED = "A newer connection of this session took over"
 
 
@@ -68,6 +71,9 @@ class Gateway:
         self._live: dict[tuple[str, str], LiveConnection] = {}
         files = open_files.limit()
         self._strangers = Shares[Connection](files // STRANGERS_SHARE, files // STRANGERS_ADDRESS_SHARE)
+        # When new connections of a room are read, in seconds of the loop. Only after a client there was too fast.
+        self._calm = RecentDict[str, float](REMEMBERED_ROOMS)
+        self._stalls = Stalls()
         self._server: Server
 
     @property
@@ -103,6 +109,7 @@ class Gateway:
                 f"The gateway cannot listen on {where}: {error.strerror}", "Set gateway.host and gateway.port."
             ) from error
         open_files.let_wait(self._server.sockets)
+        self._stalls.watch()
         return self
 
     async def __aexit__(
@@ -110,6 +117,7 @@ class Gateway:
     ) -> None:
         self._server.close(code=Close.RESTART, reason="The gateway stops; connect again.")
         await self._server.wait_closed()
+        self._stalls.stop()
 
     async def _handle(self, connection: ServerConnection) -> None:
         if not isinstance(connection, Connection):
@@ -117,10 +125,11 @@ class Gateway:
         try:
             voice = self._admitted(connection)
             self._strangers.discard(connection)
-            # Made before the wait for an older connection, so that this wait does not make the client too fast.
-            receiver = AudioReceiver(connection, voice, self._settings, self._metrics, self._sink)
+            # Made before the waits, so that they do not make the client too fast.
+            receiver = AudioReceiver(connection, voice, self._settings, self._metrics, self._sink, self._stalls)
             async with self._replacing_older(voice, connection):
-                await receiver.run()
+                await self._until_calm(voice.room, connection)
+                await self._received(voice.room, receiver)
         except RefusalError as refusal:
             await self._refuse(connection, refusal.code, str(refusal))
         except InputError as error:
@@ -131,6 +140,25 @@ class Gateway:
         except ConnectionClosed as closed:
             if closed.sent and closed.sent.code == Close.TOO_BIG:  # the library rejects a large message by itself
                 self._count(Close.TOO_BIG)
+
+    async def _until_calm(self, room: str, connection: Connection) -> None:
+        """Wait until a client that was too fast in this room has used up its burst. At most, until `connection` ends.
+
+        For all speakers, because a client that floods may connect again under another name.
+        """
+        seconds = self._calm.get(room, 0.0) - asyncio.get_running_loop().time()
+        if seconds > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(connection.wait_closed(), seconds)
+
+    async def _received(self, room: str, receiver: AudioReceiver) -> None:
+        try:
+            await receiver.run()
+        except RefusalError as refusal:
+            if refusal.code is Close.TOO_FAST:
+                pause = self._settings.burst_seconds / self._settings.max_speed
+                self._calm[room] = asyncio.get_running_loop().time() + pause
+            raise
 
     def _admitted(self, connection: ServerConnection) -> Voice:
         voice = self._voice(connection.request)

@@ -31,7 +31,7 @@ PIECE_BYTES = 4_096  # the library parses so much at once; then the limits may e
 DROPPED_BYTES = 65_536
 
 
-def whole_frames(data: bytes, largest: int) -> tuple[list[bytes], int]:
+def whole_frames(data: bytes | memoryview, largest: int) -> tuple[list[bytes], int]:
     """Return the masked binary messages at the start of `data`, each a single frame, and how many bytes they take.
 
     Stops at the first frame that is of another kind, incomplete, or larger than `largest` bytes.
@@ -48,7 +48,7 @@ def whole_frames(data: bytes, largest: int) -> tuple[list[bytes], int]:
         if size > largest or begin + size > end:
             break
         at = begin + size
-        messages.append(apply_mask(data[begin:at], data[mask:begin]))
+        messages.append(apply_mask(data[begin:at], bytes(data[mask:begin])))
     return messages, at
 
 
@@ -73,9 +73,9 @@ class Connection(ServerConnection):
         self._dropped = 0  # bytes that arrived after the refusal
         self._unmetered = 0  # frames that `meter` has not seen
         self.signs_of_life = 0  # how many pings and pongs have arrived
-        # Gets the number of frames of each piece, also of pings and parts of messages. It may raise RefusalError: then
-        # nothing more is parsed, and `receive` raises the error.
-        self.meter: Callable[[int], None] = lambda frames: None
+        # Gets the number of frames of each piece, also of pings and parts of messages, and the bytes of the piece. It
+        # may raise RefusalError: then nothing more is parsed, and `receive` raises the error.
+        self.meter: Callable[[int, int], None] = lambda frames, size: None
 
     async def probe(self) -> None:
         """Send a ping. Raises ConnectionClosed."""
@@ -151,13 +151,14 @@ class Connection(ServerConnection):
         if self._early is not None:
             self._keep_early(data)
             return
-        while data and not self._refused:
-            data = self._parse(data)
+        rest = memoryview(data)  # a copy of the rest for each piece would cost more than the parser
+        while rest and not self._refused:
+            rest = self._parse(rest)
         if self._messages or self._refused:
             self._wake()
             self.transport.pause_reading()  # until `receive`: unread audio then waits in the network, not in our memory
 
-    def _parse(self, data: bytes) -> bytes:
+    def _parse(self, data: memoryview) -> memoryview:
         """Parse a piece of `data`. Returns the rest of it."""
         rest = data
         if self._between_frames():
@@ -167,11 +168,11 @@ class Connection(ServerConnection):
                 self._keep(message)
             rest = data[taken:]
         if rest:
-            super().data_received(rest[:PIECE_BYTES])
+            super().data_received(bytes(rest[:PIECE_BYTES]))
             rest = rest[PIECE_BYTES:]
         frames, self._unmetered = self._unmetered, 0
         try:
-            self.meter(frames)
+            self.meter(frames, len(data) - len(rest))
         except RefusalError as refusal:
             self._refused = True
             self.interrupt(refusal)

@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    names = "\n".join(f"{name:<14}{trouble.__doc__}" for name, trouble in TROUBLES.items())
+    names = "\n".join(f"{name:<16}{trouble.__doc__}" for name, trouble in TROUBLES.items())
     made = report.parser(f"{__doc__}{names}")
     made.add_argument("--minutes", type=float, default=3.0)
     made.add_argument("--rooms", type=int, default=6)

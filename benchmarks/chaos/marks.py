@@ -20,7 +20,7 @@ from tests.speech import SpokenSpan, Voice
 FRAME = SAMPLE_RATE // 10
 """Samples in a frame."""
 FRAME_SECONDS = FRAME / SAMPLE_RATE
-NUMBER_BITS, CHECK_BITS = 24, 16
+NUMBER_BITS, CHECK_BITS = 24, 24
 BITS = NUMBER_BITS + CHECK_BITS
 
 Pcm = NDArray[np.int16]

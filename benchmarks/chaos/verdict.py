@@ -151,7 +151,7 @@ def again(spans: Sequence[SpokenSpan], allowed: float) -> list[SpokenSpan]:
     furthest: dict[Voice, float] = {}
     for span in sorted(spans, key=lambda span: (span.voice, span.start, span.end)):
         before = furthest.get(span.voice, -math.inf)
-        if min(span.end, before) - span.start > min(allowed, (span.end - span.start) / 2):
+        if min(span.end, before) - span.start > min(allowed, (span.end - span.start) / 2 + ROUNDING):
             found.append(span)
         furthest[span.voice] = max(span.end, before)
     return found

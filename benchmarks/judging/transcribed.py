@@ -55,14 +55,20 @@ def _decisions(judge: WholeJudge, name: str, pairs: Sequence[CasePair]) -> Table
     """What the policy does by label, as text and as heard: the lines that it flags, and the labels that it shows."""
     views = ("as text", "as heard")
     table = Table("label", "lines", title=f"Decisions of the policy {name} (95% interval)")
-    for column in (f"{part}, {view}" for view in views for part in ("flagged", "shown and right")):
+    for column in (f"{part}, {view}" for view in views for part in ("flagged", "blocked", "shown and right")):
         table.add_column(column, justify="right")
     flags = [judge.decided([pair.read for pair in pairs]), judge.decided([pair.transcribed for pair in pairs])]
     for label, places in _by_label(pairs).items():
-        cells = [_share([view[at].suggestion != "pass" for at in places]) for view in flags]
-        right = [_share(_right(label, pairs, view)) for view in flags]
-        table.add_row(label, str(len(places)), cells[0], right[0], cells[1], right[1])
+        cells = [cell for view in flags for cell in _cells(label, places, pairs, view)]
+        table.add_row(label, str(len(places)), *cells)
     return table
+
+
+def _cells(label: str, places: Sequence[int], pairs: Sequence[CasePair], view: Sequence[Flag]) -> Iterator[str]:
+    """The shares of the lines at `places` that are flagged and blocked, and of the shown labels that are right."""
+    yield _share([view[at].suggestion != "pass" for at in places])
+    yield _share([view[at].suggestion == "block" for at in places])
+    yield _share(_right(label, pairs, view))
 
 
 def _by_label(pairs: Sequence[CasePair]) -> dict[str, list[int]]:

@@ -6,6 +6,7 @@ and HaltError.
 VoxwardenError
 ├── ConfigError                 a setting, policy, lexicon or label file is wrong
 ├── InputError                  an input file, a stream or an argument is wrong
+│   ├── ParameterError          a parameter of a request has a value that it cannot have
 │   ├── AudioError              the input cannot be decoded as audio
 │   └── TextError               the input cannot be read as text
 ├── CaseError                   the action is not possible, for example because the case is already decided
@@ -47,6 +48,10 @@ class ConfigError(VoxwardenError):
 
 class InputError(VoxwardenError):
     pass
+
+
+class ParameterError(InputError):
+    """A parameter of a request has a value that it cannot have."""
 
 
 class AudioError(InputError):

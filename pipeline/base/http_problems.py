@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from pipeline.base.errors import DependencyError, Missing, VoxwardenError
+from pipeline.base.errors import CaseError, DependencyError, Missing, ParameterError, VoxwardenError
 
 KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
@@ -28,7 +28,7 @@ class ErrorAnswer(BaseModel):
 
 # The errors of every endpoint, for the OpenAPI document.
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorAnswer} for status in (400, 401, 403, 404, 413, 414, 422, 429, 503)
+    status: {"model": ErrorAnswer} for status in (400, 401, 403, 404, 409, 413, 414, 422, 429, 503)
 }
 
 
@@ -70,7 +70,7 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
     del request
     if isinstance(error, TooManyError):
         return problem(str(error), 429, error.retry_seconds)
-    known = ((Missing, 404), (DependencyError, 503))
+    known = ((Missing, 404), (CaseError, 409), (DependencyError, 503), (ParameterError, 400))
     return problem(str(error), next((status for kind, status in known if isinstance(error, kind)), 422))
 
 

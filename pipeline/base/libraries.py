@@ -4,10 +4,11 @@ The slim install (deploy/requirements-slim.txt) has only `ctranslate2` to run mo
 """
 
 import gc
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution, version
+from importlib.metadata import PackageNotFoundError, distribution, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,6 +34,8 @@ LIBRARIES: Mapping[str, ModelLibrary] = {
     # A slim install has the package without its dependencies. pip then adds the dependencies.
     "openai-whisper": ModelLibrary(("whisper", "torch", "numba", "tiktoken"), "pip install openai-whisper"),
     "transformers": ModelLibrary(("transformers", "torch"), "pip install transformers torch"),
+    # It reads the classifier's weights for a GPU.
+    "onnx": ModelLibrary(("onnx",), "pip install onnx"),
 }
 
 
@@ -68,14 +71,25 @@ def data_file(package: str, path: str) -> Path | None:
     return file if file.is_file() else None
 
 
+def install_extra(extra: str) -> str:
+    """The command that installs the packages of an extra of pyproject.toml.
+
+    It names the packages, not `voxwarden[EXTRA]`: no package index has Voxwarden. In a slim install it leaves PyTorch
+    out.
+    """
+    mark = f"; extra == '{extra}'"
+    packages = [each.removesuffix(mark) for each in requires("voxwarden") or () if each.endswith(mark)]
+    return f"pip install {shlex.join(packages)}"
+
+
 @contextmanager
 def importing(extra: str) -> Iterator[None]:
-    """Import libraries of the extra `voxwarden[EXTRA]` in the block. Raises ConfigError if one is not installed."""
+    """Import libraries of an extra in the block. Raises ConfigError if one is not installed."""
     try:
         with without_collection():
             yield
     except ModuleNotFoundError as error:
-        raise ConfigError(f"{error.name} is not installed", f'Install it: pip install "voxwarden[{extra}]".') from error
+        raise ConfigError(f"{error.name} is not installed", f"Install it: {install_extra(extra)}.") from error
 
 
 @contextmanager

@@ -17,6 +17,8 @@ SAMPLE_RATE = 16_000
 
 UNDETERMINED = "und"
 """ISO 639-2 code of an undetermined language."""
+UNSUPPORTED = "unsupported"
+"""The language of a text in a script that is not judged."""
 
 NO_MODEL = "none"
 """The `model` of a transcript that nothing made, because overload skipped its utterance."""

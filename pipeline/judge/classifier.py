@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from pipeline.base.compute_device import CPU, find_device
 from pipeline.base.cpu_cores import is_back
 from pipeline.base.errors import ConfigError
 from pipeline.base.libraries import require
@@ -108,7 +109,8 @@ _shelf: SharedModels[SharedClassifier] = SharedModels()
 def load_classifier(settings: JudgeSettings, threads: int | None = None) -> Classifier:
     """The classifier that `settings.model` names, or the shipped one. Callers with the same arguments share it.
 
-    The shipped one has `threads` threads; None: one for each CPU core. Raises ConfigError or DependencyError.
+    On the CPU, an ONNX model has `threads` threads. None: one for each core, or the GPU if there is one.
+    Raises ConfigError or DependencyError.
     """
     return _shelf.get(f"{threads} {settings.model_dump_json()}", lambda: SharedClassifier(_mapped(settings, threads)))
 
@@ -122,9 +124,15 @@ def _mapped(settings: JudgeSettings, threads: int | None) -> Classifier:
     return model_outputs.MappedClassifier(model, outputs)
 
 
-def languages_of(folder: Path) -> frozenset[str]:
-    """The languages that the model in `folder` was trained for: the ones in its `thresholds.json`."""
-    thresholds = msgspec.json.decode((folder / "thresholds.json").read_bytes(), type=dict[str, dict[str, object]])
+def languages_of(folder: Path) -> frozenset[str] | None:
+    """The languages that the model in `folder` was trained for: the ones in its `thresholds.json`. None: no such file.
+
+    Models of others have none.
+    """
+    try:
+        thresholds = msgspec.json.decode((folder / "thresholds.json").read_bytes(), type=dict[str, dict[str, object]])
+    except FileNotFoundError:
+        return None
     # The file has a threshold for each language of each label.
     return frozenset().union(*thresholds.values())
 
@@ -138,7 +146,7 @@ def load_model(source: str, threads: int | None = None) -> "Calibrated":
 
     folder = Path(source)
     if (folder / onnx_classifier.MODEL).is_file():
-        encoder, by_sound = onnx_classifier.load_onnx(folder, threads), pinyin_model.load_pinyin_model(folder)
+        encoder, by_sound = _encoder(folder, threads), pinyin_model.load_pinyin_model(folder)
         if by_sound is None:
             return encoder
         return pinyin_model.EncoderWithPinyin(encoder, by_sound, model_outputs.load_calibration(folder))
@@ -152,6 +160,19 @@ def load_model(source: str, threads: int | None = None) -> "Calibrated":
     from pipeline.judge import transformers_model
 
     return transformers_model.load_transformer(source)
+
+
+def _encoder(folder: Path, threads: int | None) -> "Calibrated":
+    """The model of an ONNX folder: on a GPU in `transformers`, else on `threads` threads of the CPU."""
+    from pipeline.judge import onnx_classifier
+
+    # A caller with few threads must not disturb others, so it leaves the GPU alone, too.
+    if threads is None and (device := find_device("auto")) != CPU:
+        from pipeline.judge.onnx_weights import load_converted
+
+        if converted := load_converted(folder, device):
+            return converted
+    return onnx_classifier.load_onnx(folder, threads)
 
 
 def is_id(source: str) -> bool:

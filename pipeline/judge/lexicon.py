@@ -8,9 +8,11 @@ from pydantic import Field, StringConstraints
 
 from pipeline.base.errors import ConfigError
 from pipeline.base.user_files import StrictModel, UserFileError, is_path, read_user_file
+from pipeline.judge.classifier import SHIPPED, languages_of
 from pipeline.judge.labels import Labels, Severity
 from pipeline.judge.matcher import Matcher, Term
 from pipeline.judge.normalise import normalise
+from pipeline.settings import JudgeSettings
 from pipeline.settings.speech import CODES
 from pipeline.speech import languages
 
@@ -68,6 +70,12 @@ def lexicon_path(name: str) -> Path:
         own = f", or write {languages.own_folder() / name / FILE}" if name in CODES else ""
         raise ConfigError(f"judge.lexicons: there is no lexicon {name}", f"Use {codes} or a path{own}.")
     return path
+
+
+def judged_languages(judge: JudgeSettings) -> frozenset[str] | None:
+    """The languages of the classifier and of the lexicons. None: nothing says which languages the classifier knows."""
+    taught = languages_of(Path(judge.model or SHIPPED))
+    return taught and taught.union(map(language_of_lexicon, judge.lexicons))
 
 
 def language_of_lexicon(name: str) -> str:

@@ -49,7 +49,7 @@ class OnnxClassifier(Calibrated):
     """
 
     def __init__(self, folder: Path, config: Config, threads: int) -> None:
-        super().__init__(_name(folder), config.labels, model_outputs.load_calibration(folder), context=config.context)
+        super().__init__(name_of(folder), config.labels, model_outputs.load_calibration(folder), context=config.context)
         self._tokens = Tokens(Tokenizer.from_file(str(folder / "tokenizer.json")))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # `_pool` has the threads
@@ -100,7 +100,7 @@ def load_onnx(folder: Path, threads: int | None = None) -> OnnxClassifier:
         raise ConfigError(f"judge.model: {folder} cannot be loaded: {reason}", "Train or copy it again.") from error
 
 
-def _name(folder: Path) -> str:
+def name_of(folder: Path) -> str:
     """Name and version. The version is a hash of the files."""
     digest = hashlib.sha256()
     for name in FILES:

@@ -11,7 +11,6 @@ from typing import Literal
 
 from pipeline.contract.messages import Mark
 from pipeline.judge import lexicon, model_outputs
-from pipeline.judge.classifier import SHIPPED, languages_of
 from pipeline.judge.judge_stage import JudgeConfig
 from pipeline.judge.moderation_policy import BANNED, NEVER, OTHER, Policy, PolicyLayer, PolicyResolver
 from pipeline.settings import ListenSettings, Settings
@@ -134,15 +133,13 @@ def _languages(settings: Settings) -> Iterator[str]:
     if not judge.lexicons:
         yield "judge.lexicons is empty, so no terms are matched and the classifier judges alone."
     yield from _unused_lexicons(judge.lexicons)
-    if judge.model is not None:  # nothing says which languages a model of users knows
+    if (judged := lexicon.judged_languages(judge)) is None:
         return
-    taught = languages_of(SHIPPED)
-    judged = taught.union(map(lexicon.language_of_lexicon, judge.lexicons))
     for language in (asr.language,) if asr.language else asr.languages:
         if language not in judged:
             yield (
                 f"asr: {language} is transcribed, but barely judged: judge.lexicons has no lexicon for {language}, "
-                f"and the shipped classifier knows {' and '.join(sorted(taught))} only."
+                f"and the classifier does not know it either."
             )
 
 

@@ -11,10 +11,13 @@ import numpy as np
 import torch
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import RemoteEntryNotFoundError
+from numpy.typing import NDArray
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging
 
+from pipeline.base.compute_device import find_device
 from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.base.gpu_memory import in_batches, most_at_once, to_device
 from pipeline.judge import model_outputs
 from pipeline.judge.classifier import LATEST, commit_of, is_id
 from pipeline.judge.classifier_text import MAX_TOKENS, view
@@ -24,6 +27,9 @@ WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 UNUSED = "masked_spec_embed"
 """Weights that only a training uses."""
 BATCH = 32
+"""Texts in a batch on the CPU."""
+TOKEN_BYTES = 1 << 19
+"""An estimate of the memory that a token of a large model takes on a GPU."""
 
 
 class Pretrained:
@@ -141,7 +147,7 @@ def quietly() -> Iterator[None]:
 
 
 class TransformersClassifier(Calibrated):
-    """A model in evaluation mode, on the CPU."""
+    """A model in evaluation mode, on the CPU or a GPU."""
 
     def __init__(
         self, model: Any, tokenizer: Any, labels: Sequence[str], found: Calibration, name: str, exclusive: bool
@@ -155,15 +161,23 @@ class TransformersClassifier(Calibrated):
         found = np.zeros((len(texts), len(self.labels)))
         if not texts:
             return found
-        limit = min(MAX_TOKENS, self._tokenizer.model_max_length)  # huge if the tokenizer states none
-        ids = self._tokenizer([view(text) for text in texts], truncation=True, max_length=limit)["input_ids"]
-        order = sorted(range(len(ids)), key=lambda at: len(ids[at]))
+        rows = self._rows([view(text) for text in texts])
+        order = sorted(range(len(rows)), key=lambda at: len(rows[at]))
+        most = most_at_once(self._model.device, len(rows[order[-1]]) * TOKEN_BYTES, BATCH)
         with torch.inference_mode():
-            for start in range(0, len(order), BATCH):
-                places = order[start : start + BATCH]
-                padded = self._tokenizer.pad({"input_ids": [ids[at] for at in places]}, return_tensors="pt")
-                found[places] = self._model(**padded).logits.numpy()
+            found[order] = in_batches(self._run, [rows[at] for at in order], most)
         return found
+
+    def _rows(self, texts: Sequence[str]) -> list[list[int]]:
+        """The token ids of each text."""
+        limit = min(MAX_TOKENS, self._tokenizer.model_max_length)  # huge if the tokenizer states none
+        found: list[list[int]] = self._tokenizer(texts, truncation=True, max_length=limit)["input_ids"]
+        return found
+
+    def _run(self, rows: Sequence[Sequence[int]]) -> Sequence[NDArray[np.float32]]:
+        """The logits of each row."""
+        padded = self._tokenizer.pad({"input_ids": [*rows]}, return_tensors="pt")
+        return list(self._model(**padded.to(self._model.device)).logits.float().cpu().numpy())
 
 
 def load_transformer(source: str) -> TransformersClassifier:
@@ -175,4 +189,6 @@ def load_transformer(source: str) -> TransformersClassifier:
     model, tokenizer = found.model(AutoModelForSequenceClassification), found.part(AutoTokenizer)
     exclusive, name = found.is_exclusive(model.config), found.name(model.config, "calibration.json")
     calibration, labels = model_outputs.load_calibration(Path(source)), found.labels(model.config)
-    return TransformersClassifier(model, tokenizer, labels, calibration, name, exclusive)
+    return TransformersClassifier(
+        to_device(model, find_device("auto")), tokenizer, labels, calibration, name, exclusive
+    )

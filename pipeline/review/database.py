@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError,
 
 from pipeline.base import logs, private_files
 from pipeline.base.errors import ConfigError, DependencyError, InputError
+from pipeline.base.libraries import install_extra
 from pipeline.base.url_secrets import without_secrets
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -281,7 +282,7 @@ def _engine(url: URL) -> Engine:
             url, hide_parameters=True, pool_pre_ping=url.drivername == POSTGRES, connect_args=more, **JSON
         )
     except ModuleNotFoundError as error:
-        raise ConfigError(f"{error.name} is not installed", "Install it: pip install 'psycopg[binary]'") from error
+        raise ConfigError(f"{error.name} is not installed", f"Install it: {install_extra('postgres')}") from error
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

@@ -253,6 +253,13 @@ class SqlReviewStore(ReviewStore):
         with self._database.write() as connection:
             return deciding.decide(connection, case, moderator, choice, at, measures=self._measures)
 
+    def undo(self, case: str, moderator: str, at: float) -> Decision:
+        with self._database.write() as connection:
+            standing = [one.id for one in reading.decisions(connection, case) if one.undone is None]
+            if not standing:
+                raise CaseError(f"Case {case} has no decision", "Nothing was undone.", text="not_last")
+            return deciding.undo(connection, standing[-1], moderator, at)
+
     def close(self) -> None:
         self._database.close()
 

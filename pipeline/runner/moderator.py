@@ -3,7 +3,7 @@
 import asyncio
 import math
 import os
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,11 +11,12 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from pipeline.base.errors import AudioError
+from pipeline.base.errors import AudioError, ParameterError
 from pipeline.base.metrics import Metrics
-from pipeline.contract.messages import Flag, SpeechStatus, Suggestion, by_time
+from pipeline.contract.messages import UNSUPPORTED, Flag, SpeechStatus, Suggestion, by_time
 from pipeline.contract.topology import TRANSCRIBE
 from pipeline.settings import ReaderSettings, Settings, load
+from pipeline.settings.speech import CODES
 
 if TYPE_CHECKING:
     from pipeline.judge.judge_stage import Judge, Rules
@@ -81,11 +82,18 @@ class Moderator:
     def texts(
         self, texts: Iterable[str], *, language: str | None = None, room_type: str = "default"
     ) -> tuple[Flag, ...]:
-        """Judge texts: one flag for each, in order. `language` is an ISO 639-1 code; without it, the script decides."""
+        """Judge texts: one flag for each, in order. `language` is an ISO 639-1 code; without it, the script decides.
+
+        A text in a script that is not judged has the language `unsupported`: its `pass` says nothing. Raises
+        ParameterError, which names the languages, if texts in `language` are not judged.
+        """
         from pipeline.judge.text_transcripts import Text, judge_texts
 
+        if language is not None and language not in self._languages:
+            raise ParameterError(f"language: {language!r} is not judged", f"Use one of: {', '.join(self._languages)}.")
+        given = [Text(text, language or self._script(text), room_type) for text in texts]
         with self._turn:
-            return tuple(judge_texts(self._judge, [Text(text, language, room_type) for text in texts]))
+            return tuple(judge_texts(self._judge, given))
 
     async def results(
         self,
@@ -130,6 +138,20 @@ class Moderator:
         from pipeline.speech.asr import recogniser
 
         return self._judge, recogniser.load_recogniser(self._settings.asr)
+
+    @cached_property
+    def _languages(self) -> Sequence[str]:
+        """The languages in which texts are judged, by code: all, if nothing says which the classifier knows."""
+        from pipeline.judge.lexicon import judged_languages
+
+        return sorted(judged_languages(self._settings.judge) or CODES)
+
+    def _script(self, text: str) -> str | None:
+        """`unsupported` for a script that no judged language has; None: the script of the text decides."""
+        from pipeline.speech import languages
+
+        readable = {languages.FALLBACK, *(script.language for script in languages.scripts())}
+        return UNSUPPORTED if readable.issuperset(self._languages) and languages.is_in_other_script(text) else None
 
     @cached_property
     def _judge(self) -> "Judge":

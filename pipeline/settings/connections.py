@@ -113,15 +113,15 @@ class MetricsServer(Section):
     port: int = Field(9108, ge=0, le=65_535, description="port on which metrics are served; 0: any free port")
 
 
-Scope = Literal["moderate", "cases", "verdicts"]
-"""What a token allows: send texts and recordings, read cases, read the stream of verdicts."""
+Scope = Literal["moderate", "cases", "decide", "verdicts"]
+"""What a token allows: send texts and recordings, read cases, decide them, read the stream of verdicts."""
 
 
 class ApiToken(Section):
     """A token with what it allows."""
 
     token: Token = Field(description="bearer token of a program, 16 characters or more; set it in the environment")
-    scopes: frozenset[Scope] = Field(description="moderate, cases, verdicts", min_length=1)
+    scopes: frozenset[Scope] = Field(description="moderate, cases, decide, verdicts", min_length=1)
 
 
 class Api(Section):

@@ -45,8 +45,8 @@ Chinese = Literal["simplified", "traditional"]
 class Asr(Section):
     """Speech recognition."""
 
-    engine: Literal["ctranslate2", "openai-whisper"] = Field(
-        "ctranslate2", description="engine that runs Whisper; docs/asr.md compares them"
+    engine: Literal["auto", "ctranslate2", "openai-whisper"] = Field(
+        "auto", description="engine that runs Whisper; auto: openai-whisper on a GPU, ctranslate2 on the CPU"
     )
     model: str = Field("base", description="a Whisper size, a .pt file, or a CTranslate2 folder")
     folder: Path | None = Field(None, description="folder that is searched for weights first")
@@ -57,7 +57,7 @@ class Asr(Section):
         description="commit of the model on the hub, for ctranslate2 sizes without a pinned SHA-256",
     )
     adapters: bool = Field(True, description="use Voxwarden's Mandarin fine-tuning of `base`; docs/asr.md describes it")
-    device: str = Field("auto", description="cpu, cuda, cuda:1, or auto")
+    device: str = Field("auto", description="cpu, cuda, cuda:1, or auto: the GPU if it works, else the CPU")
     language: LanguageCode | None = Field(
         None, description="language of all utterances, e.g. zh; unset: detected for each utterance"
     )
@@ -70,7 +70,12 @@ class Asr(Section):
     words: bool = Field(
         False, description="word times for every utterance (slower); off: estimated times, for flagged utterances"
     )
-    batch: int = Field(8, ge=1, le=512, description="utterances decoded together; `voxwarden tune` finds the best")
+    batch: int | None = Field(
+        None,
+        ge=1,
+        le=512,
+        description="utterances decoded together; unset: 8 on a CPU, on a GPU what its free memory takes",
+    )
     workers: PositiveInt | None = Field(None, description="batches decoded at the same time; unset: one per CPU core")
 
 

@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification, Wav2Vec2FeatureExtractor
 
+from pipeline.base.compute_device import find_device
 from pipeline.base.errors import ConfigError
+from pipeline.base.gpu_memory import to_device
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.judge.model_outputs import Numbers, sigmoid, softmax
 from pipeline.judge.transformers_model import Pretrained
@@ -52,7 +54,7 @@ def load_audio_classifier(settings: ListenSettings) -> AudioClassifier:
     Raises ConfigError if it is no audio classifier for 16 kHz, DependencyError if the hub does not answer.
     """
     source = Pretrained(settings.ear or "", SETTING, "audio classifier")
-    model = source.model(AutoModelForAudioClassification).to("cuda" if torch.cuda.is_available() else "cpu")
+    model = to_device(source.model(AutoModelForAudioClassification), find_device("auto"))
     name, exclusive = source.name(model.config, EXTRACTOR), source.is_exclusive(model.config)
     loaded = AudioClassifier(model, _extractor(source), source.labels(model.config), name, exclusive)
     _try(loaded, settings.ear_seconds)

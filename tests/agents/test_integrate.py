@@ -150,7 +150,7 @@ async def test_the_receiver_of_the_manual_mutes_a_speaker(tmp_path: Path, monkey
         running = asyncio.create_task(run_one_machine(muting(tmp_path, port), host, stop))
         await asyncio.wait([running, asyncio.create_task(host.ready.wait())], return_when=asyncio.FIRST_COMPLETED)
         await speak(host.gateway)
-        assert await asyncio.to_thread(app.stdout.readline) == "mute ben in lounge\n"
+        assert await asyncio.to_thread(app.stdout.readline) == "mute ben in lounge ['violence']\n"
         stop.set()
         await running
 

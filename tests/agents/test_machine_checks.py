@@ -1,10 +1,13 @@
 """The doctor looks at real things, and says what to do about each that is missing."""
 
 import os
+import re
 import socket
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+import torch
 
 from agents.machine_checks import CHECKS, DoctorResult, examine, reach
 from pipeline.base import open_files
@@ -19,6 +22,7 @@ from pipeline.settings import (
     Settings,
     Store,
 )
+from pipeline.speech.asr import openai_whisper_engine, recogniser
 from tests.pipeline.judge.reader.model import said, settings_of
 from tests.pipeline.review.delivery.receiver import Reply, receiving
 from tests.pipeline.sound import yamnet_networks
@@ -43,7 +47,24 @@ def test_a_whole_machine_lacks_at_most_the_broker(settings: Settings) -> None:
     assert states.pop(broker) == "optional"
     assert set(states.values()) == {"ok"}
     assert settings.kafka.bootstrap in found[broker].detail
-    assert "tiny.en" in found["Whisper weights"].detail
+    assert re.fullmatch(r"ctranslate2/tiny\.en@\w+ on cpu: 1 s of audio in \S+ s", found["recogniser"].detail)
+
+
+@pytest.mark.weights
+def test_the_doctor_transcribes_a_second_on_the_gpu(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fake GPU is the CPU under PyTorch. Then its memory is full."""
+    check = [each for each in CHECKS if each.what == "recogniser"]
+    monkeypatch.setattr(recogniser, "find_device", lambda name: "cpu:0")
+    [good] = examine(settings, check)
+    assert good.state == "ok"
+    assert re.fullmatch(r"openai-whisper/tiny\.en@\w+ on cpu:0: 1 s of audio in \S+ s", good.detail)
+
+    def full(*_: object) -> NoReturn:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+    monkeypatch.setattr(openai_whisper_engine, "encode_clips", full)
+    [bad] = examine(settings, check)
+    assert (bad.state, bad.detail.partition(".")[0]) == ("fault", "The device is out of memory")
 
 
 @pytest.mark.weights
@@ -139,7 +160,7 @@ def test_a_damaged_store_is_found(settings: Settings, own_store: str) -> None:
 
 def test_missing_weights_come_with_their_remedies(settings: Settings) -> None:
     lacking = settings.model_copy(update={"asr": Asr(model="large-v3", download=False)})
-    finding = findings(lacking)["Whisper weights"]
+    finding = findings(lacking)["recogniser"]
     assert finding.state == "fault"
     for remedy in ("asr.folder", "pip install", "asr.download"):
         assert remedy in finding.detail

@@ -5,6 +5,7 @@ import json
 import shlex
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks import asr
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.sound.yamnet_detector import RULES
 from pipeline.speech.audio.decode import samples_of
@@ -96,7 +98,10 @@ def few_sounds(folder: Path) -> Path:
 
 
 COMMANDS: dict[str, Callable[[Path], str]] = {
-    "asr": lambda _: f"--clips {CLIPS} --languages en --model tiny.en --limit 1 --repeat 1 --only 'ours, ctranslate2'",
+    "asr": lambda _: (
+        f"--clips {CLIPS} --languages en --model tiny.en --limit 1 --repeat 1 --device cpu"
+        " --only 'ours, ctranslate2' 'ours, openai-whisper' 'ours, openai-whisper, one at a time'"
+    ),
     "assessment": lambda _: "--utterances 100 --cases 60 --days 1",
     "audits": lambda _: "--audits 2",
     "console": lambda _: "--cases 60 --moderators 1 --seconds 1 --pause 0.2",
@@ -129,6 +134,12 @@ def test_every_benchmark_is_run_by_a_test() -> None:
     assert names == COMMANDS.keys() | WITH_SERVERS.keys() | ELSEWHERE.keys()
     named = [name for name in ELSEWHERE.values() if name.endswith(".py")]
     assert all((Path(__file__).parent / name).exists() for name in named)
+
+
+def test_recognisers_that_use_no_gpu_are_left_out_there() -> None:
+    on_cpu, on_gpu = (asr.names(Namespace(device=device, only=None)) for device in ("cpu", "cuda"))
+    assert {*on_cpu} - {*on_gpu} == {"ours, ctranslate2", "ours, ctranslate2, one at a time"}
+    assert {"faster-whisper", "openai-whisper", "ours, openai-whisper", "ours, the command"} <= {*on_gpu}
 
 
 @pytest.mark.weights

@@ -187,7 +187,7 @@ def losses(model: Whisper, parts: Sequence[Written]) -> list[Callable[[], Tensor
 
 def _loss(model: Whisper, part: Written, asked: int) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16, enabled=HALVES, cache_enabled=False):
-        logits = model.decoder(part.given, encode_clips(model.encoder, part.mel))
+        logits = model.decoder(part.given, torch.stack(encode_clips(model.encoder, [*part.mel])))
     summed = cross_entropy(logits.float().flatten(0, 1), part.tokens.flatten(), ignore_index=UNASKED, reduction="sum")
     return summed / asked
 

@@ -10,7 +10,7 @@ export interface Result {
   flagged: boolean;
   categories: Record<string, boolean>;
   category_scores: Record<string, number>;
-  suggestion: "pass" | "review" | "block";
+  suggestion: "pass" | "review" | "block" | null;
   risk: number;
   labels: Record<string, number>;
   flagged_labels: string[];

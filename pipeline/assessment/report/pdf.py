@@ -7,8 +7,8 @@ from typing import Any
 
 from pipeline.base import canonical_json
 from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.base.libraries import install_extra
 
-EXTRA = "pip install 'voxwarden[report]'"
 SYSTEM = "sudo apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-cjk"
 """Installs the libraries and fonts that WeasyPrint needs, on Debian and Ubuntu."""
 
@@ -41,7 +41,9 @@ def _weasyprint() -> Any:
         import weasyprint
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"A PDF needs {error.name}, which is not installed", f"Install it: {EXTRA}", text="no_pdf"
+            f"A PDF needs {error.name}, which is not installed",
+            f"Install it: {install_extra('report')}",
+            text="no_pdf",
         ) from error
     except OSError as error:  # a system library is missing
         raise DependencyError("A PDF needs Pango, which is not installed", f"Install it: {SYSTEM}") from error

@@ -34,8 +34,8 @@ def versions(connection: Connection, window: Window, settings: Settings) -> Vers
 
 
 def recogniser(settings: Settings) -> str:
-    """Return engine and model of the recogniser."""
-    return f"{settings.asr.engine} {settings.asr.model}"
+    """Return the model of the recogniser."""
+    return f"Whisper {settings.asr.model}"
 
 
 def label_names(known: Labels) -> dict[str, Names]:

@@ -33,7 +33,7 @@ SCOPES: tuple[tuple[str, Scope], ...] = (
     ("/v1/cases", "cases"),
     ("/v1/verdicts", "verdicts"),
 )
-"""The scope that a path needs, by the start of the path."""
+"""The scope that a path needs, by the start of the path. To change a case, a program needs the scope `decide`."""
 
 FIRST_STORED = 1 << 32
 """Numbers of stored tokens begin here, above the places of the settings' tokens."""
@@ -106,9 +106,10 @@ def _bearer(headers: Sequence[str]) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def scope_of(path: str) -> Scope | None:
-    """Return the scope that a path needs; None if every token will do."""
-    return next((scope for start, scope in SCOPES if path.startswith(start)), None)
+def scope_of(method: str, path: str) -> Scope | None:
+    """Return the scope that a request needs; None if every token will do."""
+    needed = next((scope for start, scope in SCOPES if path.startswith(start)), None)
+    return "decide" if needed == "cases" and method in {"POST", "DELETE"} else needed
 
 
 class Gate:
@@ -140,7 +141,7 @@ class Gate:
         program = self._tokens.program(headers) or await self._tokens.stored(headers)
         if program is None:
             await problem("No valid token. Send the header Authorization: Bearer <token>.", 401)(scope, receive, send)
-        elif (needed := scope_of(scope["path"])) and needed not in program.scopes:
+        elif (needed := scope_of(scope["method"], scope["path"])) and needed not in program.scopes:
             await problem(f"The token does not have the scope {needed}. Add it in api.tokens.", 403)(
                 scope, receive, send
             )

@@ -1,21 +1,25 @@
-"""GET /v1/cases: read cases."""
+"""/v1/cases: read cases, and decide them."""
 
+import time
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from msgspec import structs
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.base.errors import Missing
 from pipeline.base.http_problems import ERRORS
 from pipeline.connect.api.backend import TheBackend
-from pipeline.contract.messages import Action, Decision, Suggestion, Verdict
-from pipeline.review.cases import reading
-from pipeline.review.cases.case_values import Case, Filters, Status
+from pipeline.contract.messages import MAX_DURATION, Action, Decision, Suggestion, Verdict
+from pipeline.judge import labels
+from pipeline.review.cases import deciding, reading, speaker_measures
+from pipeline.review.cases.case_values import Case, Choice, Filters, Reason, Status
 
 cases_router = APIRouter(prefix="/v1/cases", tags=["cases"], responses=ERRORS)
 
 Identity = Annotated[str, Path(pattern="^[0-9a-f-]{1,64}$", description="id of the case")]
-Name = Annotated[str, Query(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
+Name = Annotated[str, Query(min_length=1, max_length=256, pattern=NO_CONTROL)]
 
 
 class CaseAnswer(BaseModel):
@@ -52,6 +56,23 @@ class DecisionAnswer(BaseModel):
     strikes: int | None = Field(description="the speaker's strikes, this one included; null: not counted")
     notice: str = Field(description="text for the speaker, in the speaker's language; empty: there is no action")
     at: float
+
+
+class DecisionRequest(BaseModel):
+    """What a moderator decides."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    moderator: str = Field(
+        min_length=1, max_length=256, pattern=NO_CONTROL, description="who decides, as your tool names them"
+    )
+    verdict: Verdict
+    label: str | None = Field(None, max_length=64, description="the right label, if the flag has a wrong one")
+    reason: Reason | None = None
+    note: str = Field("", max_length=4_000, pattern=r"^[^\x00]*$")
+    action: Action | None = Field(None, description="only with `uphold`")
+    duration_seconds: float | None = Field(None, gt=0, le=MAX_DURATION, description="only of `mute` and `remove`")
+    version: int | None = Field(None, ge=1, le=2**31 - 1, description="409 if the case has another one by now")
 
 
 class OneCaseAnswer(CaseAnswer):
@@ -101,6 +122,43 @@ def read_case(backend: TheBackend, case: Identity) -> OneCaseAnswer:
         standing = [one for one in reading.decisions(connection, case) if one.undone is None]
     decision = _decision(standing[-1]) if standing else None
     return OneCaseAnswer(**_answer(found).model_dump(), decision=decision)
+
+
+@cases_router.post("/{case}/decisions")
+def decide_case(backend: TheBackend, case: Identity, given: DecisionRequest) -> DecisionAnswer:
+    """Decide a case. The app is told after `console.undo_seconds`. The same request again gives the same answer."""
+    if given.label:
+        labels.load_labels(backend.settings.judge.labels).check([given.label], "label")
+    choice = Choice(
+        verdict=given.verdict,
+        label=given.label,
+        reason=given.reason or "",
+        note=given.note,
+        action=given.action,
+        duration_seconds=given.duration_seconds,
+    )
+    with backend.database.write() as connection:
+        made = deciding.decide(
+            connection,
+            case,
+            given.moderator,
+            choice,
+            time.time(),
+            version=given.version,
+            undo_seconds=backend.settings.console.undo_seconds,
+            measures=speaker_measures.build_measures(backend.settings),
+        )
+    return _decision(made)
+
+
+@cases_router.delete("/{case}/decisions/{decision}")
+def undo_decision(backend: TheBackend, case: Identity, decision: Identity, moderator: Name) -> OneCaseAnswer:
+    """Undo the moderator's own last decision of a case, within `console.undo_seconds`. Return the case."""
+    with backend.database.write() as connection:
+        if decision not in {one.id for one in reading.decisions(connection, case)}:
+            raise Missing(f"Case {case} has no decision {decision}", "Nothing was undone.")
+        deciding.undo(connection, decision, moderator, time.time(), backend.settings.console.undo_seconds)
+    return read_case(backend, case)
 
 
 def _decision(decision: Decision) -> DecisionAnswer:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from pipeline.contract.messages import Flag, Hit, SpeechStatus, Suggestion
+from pipeline.contract.messages import UNSUPPORTED, Flag, Hit, SpeechStatus, Suggestion
 from pipeline.judge.labels import Labels, Severity
 
 CATEGORIES = (
@@ -42,7 +42,9 @@ class ModerationResult(BaseModel):
     categories: dict[str, bool] = Field(description="OpenAI's categories; true if a flagged label maps to it")
     category_scores: dict[str, float] = Field(description="the highest score of the labels that map to a category")
     category_applied_input_types: dict[str, list[Literal["text"]]]
-    suggestion: Suggestion = Field(description="`pass`, `review` by a moderator, or `block` at once")
+    suggestion: Suggestion | None = Field(
+        description="`pass`, `review` by a moderator, or `block` at once; null: `language` is `unsupported`, no verdict"
+    )
     risk: float = Field(description="probability that at least one label applies")
     labels: dict[str, float] = Field(description="score of each label that the policy turns on")
     flagged_labels: list[str] = Field(description="labels that led to the suggestion, the worst one first")
@@ -110,7 +112,7 @@ class Categories:
             "category_scores": scores,
             # OpenAI's client requires it. Speech is judged as text, so it is always the same.
             "category_applied_input_types": {category: ["text"] for category in CATEGORIES},
-            "suggestion": flag.suggestion,
+            "suggestion": None if flag.language == UNSUPPORTED and flag.suggestion == "pass" else flag.suggestion,
             "risk": flag.risk,
             "labels": flag.labels,
             "flagged_labels": list(flag.flagged),

@@ -67,8 +67,10 @@ class ModerationRequest(BaseModel):
         None, description="ignored: the settings name the model"
     )
     room_type: RoomType = Field("default", description="type of the room, which selects rules of the policy")
-    language: Annotated[str, Field(pattern="^[a-z]{2,3}$")] | None = Field(
-        None, description="ISO 639-1 code; without it, the script of each text decides"
+    language: Annotated[str, Field(max_length=256)] | None = Field(
+        None,
+        description="ISO 639-1 code of a language that is judged, else the answer is 400; "
+        "without it, the script of each text decides",
     )
 
 

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.base.errors import ConfigError, InputError, VoxwardenError
+from pipeline.base.libraries import install_extra
 from pipeline.base.recent_dict import RecentDict
 from pipeline.connect.client.reconnecting import Reconnecting
 
@@ -124,7 +125,7 @@ class VerdictStream:
         try:
             import httpx
         except ModuleNotFoundError as error:
-            raise ConfigError("httpx is not installed", 'Install it: pip install "voxwarden[console]".') from error
+            raise ConfigError("httpx is not installed", f"Install it: {install_extra('reader')}.") from error
         # Only reading may take long. 10 s to connect are enough, and then a pause follows.
         self._client = httpx.AsyncClient(timeout=httpx.Timeout(10.0, read=SILENT_SECONDS))
         return self

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.base.errors import CaseError, ConfigError, Missing, Stale
 from pipeline.console.access_table import allowed
 from pipeline.console.cases.case_assignment import with_event
-from pipeline.console.cases.case_page import REASONS, case_values
+from pipeline.console.cases.case_page import case_values
 from pipeline.console.console_metrics import FirstReview, count_decisions, first_reviews
 from pipeline.console.fields import NO_CONTROL, IdForm, NoteForm, WordForm
 from pipeline.console.rendering import explain, page
@@ -18,7 +18,7 @@ from pipeline.console.services import Services, Signed, TheCase, TheServices
 from pipeline.contract.messages import Decision, Verdict
 from pipeline.review.cases import case_queue, correcting, deciding, leases, phrase_muting, reading
 from pipeline.review.cases.case_queue import Likeness
-from pipeline.review.cases.case_values import Case, Choice
+from pipeline.review.cases.case_values import REASONS, Case, Choice
 from pipeline.review.cases.phrase_muting import MutedPhrase
 
 router = APIRouter()

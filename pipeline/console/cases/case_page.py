@@ -25,7 +25,7 @@ from pipeline.review import audit_log
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.review.cases import assigning, awaited_clips, notes, notices, phrase_muting, reading, user_reports
-from pipeline.review.cases.case_values import Case
+from pipeline.review.cases.case_values import REASONS, Case
 from pipeline.review.cases.leases import Lease
 from pipeline.review.cases.notes import LONGEST
 from pipeline.review.cases.notices import SpeakerMeasure
@@ -39,8 +39,6 @@ router = APIRouter(prefix="/cases")
 THRESHOLD = re.compile(r"^(\w+): score [\d.]+ reaches \w+ at ([\d.]+)(?: for the second reader \(\w+\))?$")
 # The fields of an empty form. `given` is empty if nobody has filled it in, so that an action may be proposed.
 NOTHING: dict[str, str] = {"label": "", "reason": "", "action": "", "note": "", "given": ""}
-# Reasons of a decision, in the order of the form.
-REASONS = ("confirmed", "wrong_label", "misheard", "quote", "joke", "context", "not_speech", "unsure", "legal", "other")
 
 NoteText = Annotated[str, Form(max_length=LONGEST, pattern=NO_NUL)]
 

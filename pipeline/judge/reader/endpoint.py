@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from pipeline.base.errors import ConfigError
+from pipeline.base.libraries import install_extra
 from pipeline.base.network_access import is_private
 from pipeline.base.rate_limits import BUSY, retry_seconds
 from pipeline.judge.reader.chat import ReaderAnswer, UnreadableError, read_answer, schema_of
@@ -61,7 +62,7 @@ class Endpoint:
             import httpx
         except ImportError as error:
             raise ConfigError(
-                "reader.url needs httpx, which is not installed", 'Install it: pip install "voxwarden[reader]".'
+                "reader.url needs httpx, which is not installed", f"Install it: {install_extra('reader')}."
             ) from error
         key = settings.api_key.get_secret_value() if settings.api_key else ""
         headers = {"authorization": f"Bearer {key}"} if key else {}

@@ -18,7 +18,7 @@ from pipeline.review import audit_log
 from pipeline.review.database import fields_of
 from pipeline.review.tables.people_tables import API_TOKENS
 
-TokenScope = Literal["moderate", "cases", "verdicts", "appeals", "reports", "actions"]
+TokenScope = Literal["moderate", "cases", "decide", "verdicts", "appeals", "reports", "actions"]
 """What a token allows. The first three are for the HTTP API, the others for apps at the console."""
 
 START = "vw_"

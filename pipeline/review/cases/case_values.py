@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from msgspec import MsgspecError, Struct, json, to_builtins
 
@@ -27,6 +27,11 @@ REPORTED = "report"
 
 WHOLE_ROOM = ""
 """The speaker of a case that is about a whole room."""
+
+Reason = Literal[
+    "confirmed", "wrong_label", "misheard", "quote", "joke", "context", "not_speech", "unsure", "legal", "other"
+]
+REASONS: tuple[Reason, ...] = get_args(Reason)
 
 MAX_ID = 128
 """The most characters of an id. An index of PostgreSQL cannot hold a longer one."""

@@ -17,7 +17,8 @@ from typing import Protocol
 from pipeline.base import private_files
 from pipeline.base.dependencies import DependencyCheck
 from pipeline.base.errors import ConfigError, DependencyError, VoxwardenError
-from pipeline.review.evidence.sealing import INSTALL, KeyRing, open_ring, seal, unseal, wrapping_key_of
+from pipeline.base.libraries import install_extra
+from pipeline.review.evidence.sealing import KeyRing, open_ring, seal, unseal, wrapping_key_of
 from pipeline.settings import Settings
 
 IDENTITY = re.compile(r"[0-9a-f-]{1,64}")
@@ -295,5 +296,5 @@ def _store(settings: Settings) -> EvidenceStore:
     try:
         from pipeline.review.evidence.aws import S3Evidence
     except ModuleNotFoundError as error:
-        raise ConfigError(f"evidence.store=s3 needs {error.name}", INSTALL) from error
+        raise ConfigError(f"evidence.store=s3 needs {error.name}", f"Install it: {install_extra('s3')}.") from error
     return S3Evidence(settings.evidence)

@@ -24,6 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.base import yaml_reading
 from pipeline.base.errors import ConfigError, InputError
+from pipeline.base.libraries import install_extra
 from pipeline.settings import EvidenceSettings
 from pipeline.settings.review import EvidenceKey
 
@@ -36,7 +37,6 @@ NONCE = 12
 TAG = 16
 DATA_KEY = 32
 LENGTH = struct.Struct(">H")
-INSTALL = 'Install it: pip install "voxwarden[s3]".'
 
 
 class ClipDamaged(InputError):  # noqa: N818
@@ -180,7 +180,7 @@ def open_ring(settings: EvidenceSettings) -> KeyRing:
             **{one.id: LocalKey(base64.b64decode(one.key.get_secret_value())) for one in local},
         }
     except ModuleNotFoundError as error:
-        raise ConfigError(f"evidence.encryption needs {error.name}", INSTALL) from error
+        raise ConfigError(f"evidence.encryption needs {error.name}", f"Install it: {install_extra('s3')}.") from error
     return KeyRing(next(iter(keys)), keys)
 
 

@@ -1,4 +1,4 @@
-"""The `ctranslate2` engine: int8 on CPU, float16 on CUDA, with the words of Whisper's vocabulary.
+"""The `ctranslate2` engine: int8 on the CPU, with the words of Whisper's vocabulary.
 
 A word lasts from the position of its first token to the position of the next word.
 """
@@ -20,7 +20,7 @@ from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 from pipeline.speech.asr import whisper_adapter, whisper_weights
 from pipeline.speech.asr.hypothesis import SECONDS_PER_TIMESTAMP, Hypothesis, SpecialTokens, legible, spoken
-from pipeline.speech.asr.recogniser import Clip, Recogniser, TimedWord, check_languages, no_device
+from pipeline.speech.asr.recogniser import Clip, Recogniser, TimedWord, check_languages
 from pipeline.speech.asr.whisper_adapter import Adapter, fitting
 from pipeline.speech.asr.whisper_input import (
     LIMITS,
@@ -33,7 +33,7 @@ from pipeline.speech.asr.whisper_input import (
     last_timestamp,
     mel_seconds,
 )
-from pipeline.speech.asr.whisper_recogniser import WIDE, BeamSearch, Encoding, WhisperRecogniser, first_beam
+from pipeline.speech.asr.whisper_recogniser import FEW, BeamSearch, Encoding, WhisperRecogniser
 from pipeline.speech.languages.writing_systems import OPENING, TOKEN, UNSPACED, tokens_of
 
 NO_TIMESTAMPS = "<|notimestamps|>"
@@ -161,6 +161,9 @@ class CTranslate2:
     Each worker has one thread. By default there is one worker per core.
     """
 
+    encodes = 1
+    batch = FEW
+
     def __init__(self, model: Model, vocabulary: Vocabulary, adapted: Mapping[str, Model]) -> None:
         self.model = model
         self._adapted = adapted
@@ -168,10 +171,13 @@ class CTranslate2:
         self.bands: int = model.n_mels
         self.workers: int = model.num_workers
         silence = np.full((self.bands, LONGEST), SILENCE, np.float32)
-        self._silence = self.encode(silence)
+        self._silence = self._encode(silence, "")
 
-    def encode(self, mel: Mel, language: str = "") -> Encoding:
+    def encode(self, mels: Sequence[Mel], language: str = "") -> list[Encoding]:
         """See `WhisperNetwork`. A batch would not be faster, and its clips would need the same length."""
+        return [self._encode(mel, language) for mel in mels]
+
+    def _encode(self, mel: Mel, language: str) -> Encoding:
         model = fitting(self.model, self._adapted, language, mel_seconds(mel))
         # `to_cpu`, because encodings are padded and batched in NumPy.
         encoded = self._guarded(model.encode, ctranslate2.StorageView.from_array(mel[None]), to_cpu=True)
@@ -189,9 +195,6 @@ class CTranslate2:
             return [{"en": 1.0} for _ in encodings]
         found = self._guarded(self.model.detect_language, self._padded(encodings, limit))
         return [{token[2:-2]: probability for token, probability in row} for row in found]
-
-    def first(self, language: str) -> BeamSearch:
-        return BeamSearch(first_beam(language, WIDE))
 
     def adapts(self, language: str, limit: float) -> bool:
         return fitting(self.model, self._adapted, language, limit) is not self.model
@@ -247,7 +250,7 @@ class CTranslate2:
         """See `WhisperNetwork`. Encodes the clip again, padded to 30 s, with which the alignment heads were trained."""
         if not hypothesis.tokens:
             return ()
-        encoding = self.encode(as_trained(mel, LIMITS[-1]))
+        encoding = self._encode(as_trained(mel, LIMITS[-1]), "")
         (aligned,) = self.model.align(
             ctranslate2.StorageView.from_array(encoding[None]),
             self.vocabulary.prompt(hypothesis.language),
@@ -270,13 +273,11 @@ def network_of(asr: Asr, found: whisper_weights.WhisperWeights, adapters: Sequen
             "Set asr.engine=openai-whisper, or convert it (ct2-transformers-converter) and name the folder.",
         )
     files = {file: found.read(file) for file in found.files}
-    device = device_of(asr.device)
-    if device == "cpu":
-        prepare_cpu()
+    prepare_cpu()
     try:
-        model = _model(asr, device, found.name, files)
+        model = _model(asr, found.name, files)
         adapted = {
-            each.language: _model(asr, device, found.name, files | {"model.bin": each.added_to(files["model.bin"])})
+            each.language: _model(asr, found.name, files | {"model.bin": each.added_to(files["model.bin"])})
             for each in adapters
         }
         vocabulary = Vocabulary(files["tokenizer.json"], multilingual=model.is_multilingual)
@@ -288,26 +289,15 @@ def network_of(asr: Asr, found: whisper_weights.WhisperWeights, adapters: Sequen
     return CTranslate2(model, vocabulary, adapted)
 
 
-def _model(asr: Asr, device: str, name: str, files: Mapping[str, bytes]) -> Model:
-    kind, _, index = device.partition(":")
+def _model(asr: Asr, name: str, files: Mapping[str, bytes]) -> Model:
     return Model(
         name,
-        kind,
-        device_index=int(index or 0),
-        compute_type="float16" if kind == "cuda" else "int8",
+        "cpu",
+        compute_type="int8",
         inter_threads=asr.workers or cores(),
         intra_threads=1,
         files=files,  # as bytes: packages split model.bin, and adapters change it
     )
-
-
-def device_of(name: str) -> str:
-    """The device for `asr.device`. `auto` is CUDA if available. Raises ConfigError if the device does not exist."""
-    devices = {"cpu", *(f"cuda:{index}" for index in range(ctranslate2.get_cuda_device_count()))}
-    chosen = {"auto": "cuda:0" if len(devices) > 1 else "cpu", "cuda": "cuda:0"}.get(name, name)
-    if chosen not in devices:
-        raise no_device(name)
-    return chosen
 
 
 def prepare_cpu() -> None:

@@ -5,27 +5,29 @@ On a CPU that multiplies bfloat16 in hardware, the encoder uses bfloat16.
 
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu
+from torch.nn.functional import gelu, scaled_dot_product_attention
+from torch.nn.utils.rnn import pad_sequence
 from whisper.audio import FRAMES_PER_SECOND
-from whisper.decoding import DecodingResult
-from whisper.model import AudioEncoder, Whisper
+from whisper.model import AudioEncoder, ModelDimensions, MultiHeadAttention, Whisper
 from whisper.timing import find_alignment, merge_punctuations
 
+from pipeline.base.compute_device import CPU
 from pipeline.base.cpu_cores import cores, multiplies_bfloat16
-from pipeline.base.errors import DependencyError
+from pipeline.base.gpu_memory import in_batches, most_at_once
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Asr
 from pipeline.speech.asr import whisper_adapter, whisper_weights
 from pipeline.speech.asr.hypothesis import Hypothesis, SpecialTokens, legible, spoken
-from pipeline.speech.asr.openai_whisper_decoding import decode_clips, tokenizer_of
+from pipeline.speech.asr.openai_whisper_decoding import Written, decode_clips, tokenizer_of
 from pipeline.speech.asr.openai_whisper_weights import adapted, model_of, sharing
-from pipeline.speech.asr.recogniser import Clip, Recogniser, TimedWord, check_languages, no_device
+from pipeline.speech.asr.recogniser import Clip, Recogniser, TimedWord, check_languages
 from pipeline.speech.asr.whisper_adapter import fitting
 from pipeline.speech.asr.whisper_input import (
     LIMITS,
@@ -34,27 +36,34 @@ from pipeline.speech.asr.whisper_input import (
     SILENCE,
     Mel,
     as_trained,
+    budget,
     mel_seconds,
 )
-from pipeline.speech.asr.whisper_recogniser import BeamSearch, WhisperRecogniser, first_beam
+from pipeline.speech.asr.whisper_recogniser import FEW, BeamSearch, WhisperRecogniser
 from pipeline.speech.languages.writing_systems import OPENING
 
 CLOSING = "\"'.。,，!！?？:：”)]}、》」"
 """Punctuation that belongs to the word before."""
 
 ROWS = 20
-"""Maximum hypotheses that are decoded at the same time. Whisper decodes all clips of a batch until the last one ends.
-So with beams, small batches are faster than large ones."""
+"""Maximum hypotheses that a CPU decodes at the same time. Whisper decodes all clips of a batch until the last one ends.
+So with beams, small batches are faster there."""
+
+MANY = 512
+"""The most clips of a batch on a GPU, before their memory is considered."""
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def load_engine(asr: Asr) -> Recogniser:
     """Find and load the weights, and warm up the model. Raises WeightsMissing, WeightsCorrupt or ConfigError."""
     found = whisper_weights.find_weights(asr)
-    model = model_of(found, device_of(asr.device))
+    model = model_of(found, asr.device)
     codes = tokenizer_of(model).all_language_codes  # the models differ: only large-v3 and later know Cantonese
     check_languages(asr, codes.__contains__, multilingual=model.is_multilingual)
     adapters = whisper_adapter.shipped_adapters(asr, found)
-    workers = 1 if model.device.type == "cuda" else asr.workers or cores()  # one batch uses the whole GPU
+    workers = asr.workers or cores() if asr.device == CPU else 1  # one batch uses the whole GPU
     _share_cores(workers)
     network = OpenAIWhisper(model, workers, {each.language: adapted(model, each) for each in adapters})
     engine = WhisperRecogniser(
@@ -62,18 +71,6 @@ def load_engine(asr: Asr) -> Recogniser:
     )
     engine.transcribe([Clip(np.zeros(SAMPLE_RATE, np.float32), asr.language)])
     return engine
-
-
-def device_of(name: str) -> str:
-    """The device for `asr.device`. `auto` is CUDA if available. Raises ConfigError if the device does not exist."""
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        # PyTorch does not list all devices. Without CUDA support it raises AssertionError.
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise no_device(name) from error
-    return name
 
 
 def types_for(device: torch.device) -> tuple[torch.dtype, torch.dtype]:
@@ -87,10 +84,16 @@ def types_for(device: torch.device) -> tuple[torch.dtype, torch.dtype]:
     return torch.bfloat16 if multiplies_bfloat16() else torch.float32, torch.float32
 
 
-def _cast(encoder: AudioEncoder, dtype: torch.dtype) -> None:
-    """Convert the encoder's weights once. Whisper would convert them at each use."""
-    for module in encoder.modules():
-        if isinstance(module, (nn.Linear, nn.Conv1d)):  # not LayerNorm: Whisper computes it in float32
+def batches_for(device: torch.device) -> tuple[int, int]:
+    """The most clips that are encoded together, and decoded together."""
+    # On a CPU, a clip alone is encoded faster, because nothing is padded.
+    return (1, FEW) if device.type == "cpu" else (MANY, MANY)
+
+
+def _cast(side: nn.Module, dtype: torch.dtype) -> None:
+    """Convert the weights of the encoder or decoder once. Whisper would convert them at each use."""
+    for module in side.modules():
+        if isinstance(module, (nn.Linear, nn.Conv1d, nn.Embedding)):  # not LayerNorm: Whisper computes it in float32
             module.to(dtype)
 
 
@@ -106,10 +109,13 @@ class OpenAIWhisper:
         self._hearing, self._writing = types_for(model.device)
         for each in (model, *adapted.values()):
             _cast(each.encoder, self._hearing)
+            _cast(each.decoder, self._writing)
         self._of_thread = threading.local()
         self.workers = workers
         self.bands: int = model.dims.n_mels
-        self._silence = self.encode(np.full((self.bands, LONGEST), SILENCE, np.float32))
+        self.encodes, self.batch = batches_for(model.device)
+        self._sizes = Sizes(model.dims)
+        (self._silence,) = self.encode([np.full((self.bands, LONGEST), SILENCE, np.float32)])
 
     def _mine(self, model: Whisper) -> Whisper:
         """This thread's copy of the modules, with shared weights."""
@@ -119,29 +125,31 @@ class OpenAIWhisper:
             mine[id(model)] = sharing(model)
         return mine[id(model)]
 
-    def encode(self, mel: Mel, language: str = "") -> Tensor:
-        encoder = fitting(self._model, self._adapted, language, mel_seconds(mel)).encoder
-        with torch.inference_mode(), out_of_memory():
-            features = torch.from_numpy(mel).to(self._model.device, self._hearing)[None]
-            return encode_clips(encoder, features)[0].to(self._writing)
+    def encode(self, mels: Sequence[Mel], language: str = "") -> list[Tensor]:
+        longest = max(mel_seconds(mel) for mel in mels)
+        return self._in_batches(partial(self._encode, language), mels, self._sizes.encoding(longest), self.encodes)
+
+    def _encode(self, language: str, mels: Sequence[Mel]) -> list[Tensor]:
+        # Clips of a batch have the same adapter, because `language` is empty for clips of different lengths.
+        encoder = fitting(self._model, self._adapted, language, mel_seconds(mels[0])).encoder
+        features = [torch.from_numpy(mel).to(self._model.device, self._hearing) for mel in mels]
+        return [each.to(self._writing) for each in encode_clips(encoder, features)]
 
     def languages(self, encodings: Sequence[Tensor], limit: float) -> list[Mapping[str, float]]:
         """Uses the first step of the decoder, as openai-whisper's `detect_language` does for 30 s."""
         if not self._model.is_multilingual:
             return [{"en": 1.0} for _ in encodings]
+        return self._in_batches(partial(self._languages, limit), encodings, self._sizes.decoding(limit, 1), ROWS)
+
+    def _languages(self, limit: float, encodings: Sequence[Tensor]) -> list[Mapping[str, float]]:
         tokenizer = tokenizer_of(self._model)
-        with torch.inference_mode(), out_of_memory():
-            start = torch.tensor([[tokenizer.sot]] * len(encodings), device=encodings[0].device)
-            logits = self._model.logits(start, self._padded(encodings, limit))[:, 0, [*tokenizer.all_language_tokens]]
+        start = torch.tensor([[tokenizer.sot]] * len(encodings), device=encodings[0].device)
+        logits = self._model.logits(start, self._padded(encodings, limit))[:, 0, [*tokenizer.all_language_tokens]]
         return [dict(zip(tokenizer.all_language_codes, row, strict=True)) for row in logits.float().softmax(1).tolist()]
 
     def _padded(self, encodings: Sequence[Tensor], limit: float) -> Tensor:
         positions = round(limit * POSITIONS_PER_SECOND)
         return torch.stack([torch.cat([one, self._silence[len(one) : positions]]) for one in encodings])
-
-    def first(self, language: str) -> BeamSearch:
-        """Greedy search without a configured beam: for Mandarin a beam takes three times as long."""
-        return BeamSearch(first_beam(language, 1))
 
     def adapts(self, language: str, limit: float) -> bool:
         return fitting(self._model, self._adapted, language, limit) is not self._model
@@ -149,43 +157,104 @@ class OpenAIWhisper:
     def decode(
         self, encodings: Sequence[Tensor], language: str, lengths: Sequence[float], limit: float, how: BeamSearch
     ) -> list[list[Hypothesis]]:
-        if len(encodings) > (most := max(1, ROWS // how.beam)):
-            parts = (slice(at, at + most) for at in range(0, len(encodings), most))
-            return [
-                found for part in parts for found in self.decode(encodings[part], language, lengths[part], limit, how)
-            ]
-        model = fitting(self._model, self._adapted, language if how.adapted else "", limit)
-        with torch.inference_mode(), out_of_memory():
-            found = decode_clips(self._mine(model), self._padded(encodings, limit), language, limit, how)
+        model = self._mine(fitting(self._model, self._adapted, language if how.adapted else "", limit))
+        found = self._in_batches(
+            lambda batch: decode_clips(model, self._padded(batch, limit), language, limit, how),
+            encodings,
+            self._sizes.decoding(limit, how.beam),
+            max(1, ROWS // how.beam),
+        )
         return [
-            [self._hypothesis(result, seconds, how.adapted)] for result, seconds in zip(found, lengths, strict=True)
+            [self._hypothesis(each, language, seconds, how.adapted) for each in several]
+            for several, seconds in zip(found, lengths, strict=True)
         ]
 
-    def _hypothesis(self, result: DecodingResult, seconds: float, adapted: bool) -> Hypothesis:
-        tokenizer = tokenizer_of(self._model, result.language)
-        said, end = spoken(result.tokens, SpecialTokens(tokenizer.eot, tokenizer.timestamp_begin), seconds)
+    def _hypothesis(self, written: Written, language: str, seconds: float, adapted: bool) -> Hypothesis:
+        tokenizer = tokenizer_of(self._model, language)
+        said, end = spoken(written.tokens, SpecialTokens(tokenizer.eot, tokenizer.timestamp_begin), seconds)
         kept, text = legible(said, lambda tokens: tokenizer.decode(list(tokens)).strip())
-        score, silent = float(result.avg_logprob), float(result.no_speech_prob)
-        return Hypothesis(result.language, kept, text, score, silent, seconds, adapted, end)
+        return Hypothesis(language, kept, text, written.avg_logprob, written.no_speech, seconds, adapted, end)
 
     def words(self, mel: Mel, hypothesis: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
-        with torch.inference_mode(), out_of_memory():
-            whole = torch.from_numpy(as_trained(mel, LIMITS[-1])).to(self._model.device, self._writing)
-            return words_of(self._mine(self._model), whole, hypothesis, seconds)
+        def timed(mels: Sequence[Mel]) -> list[tuple[TimedWord, ...]]:
+            whole = torch.from_numpy(as_trained(mels[0], LIMITS[-1])).to(self._model.device, self._writing)
+            return [words_of(self._mine(self._model), whole, hypothesis, seconds)]
+
+        (found,) = in_batches(timed, [mel], 1)
+        return found
+
+    def _in_batches(
+        self, work: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T], size: int, on_cpu: int
+    ) -> list[R]:
+        """Work on batches that fit the memory of a GPU. `size` is that of an item in bytes."""
+        with torch.inference_mode():
+            return in_batches(work, items, most_at_once(self._model.device, size, on_cpu))
 
 
-def encode_clips(encoder: AudioEncoder, mel: Tensor) -> Tensor:
-    """Encode `mel`, shape (clips, bands, frames), to shape (clips, positions, width).
+class Sizes:
+    """Estimates of the memory that a clip takes on a GPU, in bytes."""
+
+    WIDTHS = 24
+    """Tensors of the model's width that a layer of the encoder has in memory, with those of its inner layer."""
+    TABLES = 6
+    """Tensors of the vocabulary's width and 4 bytes, that a step of the decoder has in memory."""
+    FLOAT16 = 2
+
+    def __init__(self, dims: ModelDimensions) -> None:
+        self._dims = dims
+
+    def encoding(self, seconds: float) -> int:
+        """Of a clip of `seconds` in the encoder."""
+        positions, dims = round(seconds * POSITIONS_PER_SECOND), self._dims
+        # With a mask, the weights of the attention may be in memory, too.
+        width: int = self.WIDTHS * dims.n_audio_state + 2 * dims.n_audio_head * positions
+        return positions * width * self.FLOAT16
+
+    def decoding(self, seconds: float, beam: int) -> int:
+        """Of a clip that is padded to `seconds`, with `beam` hypotheses, in the decoder."""
+        positions, dims = round(seconds * POSITIONS_PER_SECOND), self._dims
+        # Keys and values of all layers. Those of the text are copied at each step.
+        cached: int = 2 * dims.n_text_layer * dims.n_text_state * self.FLOAT16
+        tables: int = self.TABLES * dims.n_vocab * 4
+        return cached * (positions + 2 * beam * budget(seconds)) + beam * tables
+
+
+def encode_clips(encoder: AudioEncoder, mels: Sequence[Tensor]) -> list[Tensor]:
+    """Encode `mels`, each of shape (bands, frames), to shape (positions, width), each as if it was alone.
 
     Whisper's own `forward` requires 30 s.
     """
-    hidden = gelu(encoder.conv2(gelu(encoder.conv1(mel)))).permute(0, 2, 1)
+    frames = torch.tensor([mel.shape[1] for mel in mels], device=mels[0].device)
+    positions = (frames + 1) // 2
+    heard = gelu(encoder.conv1(pad_sequence([mel.T for mel in mels], batch_first=True).transpose(1, 2)))
+    # Alone, a clip has zeros after its last frame.
+    heard = heard * _within(frames)[:, None]
+    hidden = gelu(encoder.conv2(heard)).transpose(1, 2)
     # The positional embeddings are sinusoids, so a shorter clip can use the first ones.
     hidden = (hidden + encoder.positional_embedding[: hidden.shape[1]]).to(hidden.dtype)
+    # Without a mask, PyTorch has a faster kernel.
+    mask = None if len({mel.shape[1] for mel in mels}) == 1 else _within(positions)[:, None, None]
     for block in encoder.blocks:
-        hidden = block(hidden)
-    encoded: Tensor = encoder.ln_post(hidden)
-    return encoded
+        hidden = hidden + _attended(block.attn, block.attn_ln(hidden), mask)
+        hidden = hidden + block.mlp(block.mlp_ln(hidden))
+    encoded = encoder.ln_post(hidden)
+    return [row[:length] for row, length in zip(encoded, positions.tolist(), strict=True)]
+
+
+def _within(lengths: Tensor) -> Tensor:
+    """Whether each place is within the length of its clip, shape (clips, the largest of `lengths`)."""
+    return torch.arange(int(lengths.max()), device=lengths.device) < lengths[:, None]
+
+
+def _attended(attention: MultiHeadAttention, hidden: Tensor, mask: Tensor | None) -> Tensor:
+    """Self-attention. Whisper's own takes a mask only as a sign that the text is causal."""
+    query, key, value = (
+        part(hidden).unflatten(-1, (attention.n_head, -1)).transpose(1, 2)
+        for part in (attention.query, attention.key, attention.value)
+    )
+    found = scaled_dot_product_attention(query, key, value, mask)
+    attended: Tensor = attention.out(found.transpose(1, 2).flatten(2))
+    return attended
 
 
 def words_of(model: Whisper, mel: Tensor, hypothesis: Hypothesis, seconds: float) -> tuple[TimedWord, ...]:
@@ -201,15 +270,6 @@ def words_of(model: Whisper, mel: Tensor, hypothesis: Hypothesis, seconds: float
         for timing in timings
         if (text := timing.word.strip())
     )
-
-
-@contextmanager
-def out_of_memory() -> Iterator[None]:
-    """Raise DependencyError if PyTorch runs out of memory, because a retry may succeed."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise DependencyError("The device is out of memory", "Lower asr.batch, or use a smaller model.") from error
 
 
 def _share_cores(workers: int) -> None:

@@ -14,13 +14,17 @@ from torch.nn import Parameter
 from whisper.model import ModelDimensions, Whisper
 
 from pipeline.base.errors import WeightsCorrupt
+from pipeline.base.gpu_memory import to_device
 from pipeline.speech.asr import ctranslate2_weights
 from pipeline.speech.asr.whisper_adapter import PLACES, Adapter
 from pipeline.speech.asr.whisper_weights import WhisperWeights
 
 
 def model_of(weights: WhisperWeights, device: str) -> Whisper:
-    """Load the model to `device` in float32. Raises WeightsCorrupt if the files are not a Whisper model."""
+    """Load the model to `device` in float32.
+
+    Raises WeightsCorrupt if the files are not a Whisper model, DependencyError if the device is out of memory.
+    """
     try:
         model = _openai(weights) if weights.kind == "openai" else _ctranslate2(weights)
     except WeightsCorrupt:  # its message is more exact
@@ -30,7 +34,7 @@ def model_of(weights: WhisperWeights, device: str) -> Whisper:
             f"No Whisper model can be read from the weights {weights.name!r}",
             "Use an openai-whisper checkpoint (.pt), or a CTranslate2 folder in float16 or float32.",
         ) from error
-    return model.to(device).eval()
+    return to_device(model, device).eval()
 
 
 def adapted(model: Whisper, adapter: Adapter) -> Whisper:

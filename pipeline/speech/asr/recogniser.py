@@ -1,5 +1,6 @@
 """The speech recogniser: what the transcribe stage asks of it, and the engines that can be one.
 
+On a GPU, PyTorch runs openai-whisper's model. On the CPU, CTranslate2 runs the same weights in 8 bits.
 To use another recogniser, write a module with `load_engine`, and name it in `ENGINES` and in `asr.engine`.
 """
 
@@ -11,6 +12,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.base.compute_device import CPU, find_device
 from pipeline.base.errors import ConfigError
 from pipeline.base.libraries import require
 from pipeline.base.shared_models import SharedModels
@@ -124,10 +126,11 @@ _shelf: SharedModels[Recogniser] = SharedModels()  # all stages of a process sha
 
 
 def load_recogniser(asr: Asr) -> Recogniser:
-    """Load the engine that `asr.engine` selects, with its weights. Callers with the same settings share it.
+    """Load the engine for these settings, with its weights. Callers with the same settings share it.
 
     Raises WeightsMissing, WeightsCorrupt, or ConfigError, for example if the engine is not installed.
     """
+    asr = placed(asr)
     require(asr.engine, f"asr.engine: {asr.engine}")
     return _shelf.get(asr.model_dump_json(), lambda: import_module(ENGINES[asr.engine]).load_engine(asr))
 
@@ -147,6 +150,17 @@ def check_languages(asr: Asr, knows: Callable[[str], bool], *, multilingual: boo
         )
 
 
-def no_device(name: str) -> ConfigError:
-    """The error for a device that this machine does not have."""
-    return ConfigError(f"asr.device: this machine has no {name!r}", "Set cpu, cuda, cuda:1 or auto.")
+def placed(asr: Asr) -> Asr:
+    """`asr` with its device and its engine on this machine. The device decides the engine, if it is `auto`.
+
+    Raises ConfigError for a device that cannot be used.
+    """
+    if asr.engine == "ctranslate2":
+        if asr.device not in {CPU, "auto"}:
+            raise ConfigError(
+                f"asr.engine: ctranslate2 runs on the CPU, not on {asr.device}", "Set asr.engine=auto, or delete it."
+            )
+        return asr.model_copy(update={"device": CPU})
+    device = find_device(asr.device)
+    engine = "ctranslate2" if asr.engine == "auto" and device == CPU else "openai-whisper"
+    return asr.model_copy(update={"device": device, "engine": engine})

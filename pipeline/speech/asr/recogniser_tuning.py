@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.base.compute_device import CPU
 from pipeline.base.cpu_cores import cores
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.settings import Asr
-from pipeline.speech.asr.recogniser import Clip, Recogniser, Samples, load_recogniser
+from pipeline.speech.asr.recogniser import Clip, Recogniser, Samples, load_recogniser, placed
 from pipeline.speech.audio.decode import read_file
 
 BATCHES = (4, 8, 16, 32)
@@ -34,7 +35,7 @@ class TuningFigure:
 def figures(asr: Asr) -> Iterator[TuningFigure]:
     """Measure all useful combinations of `workers` and `batch`. Yields each when it is measured."""
     clips = shipped()
-    workers = sorted({1, max(1, cores() // 2), cores()})
+    workers = sorted({1, max(1, cores() // 2), cores()}) if placed(asr).device == CPU else [1]  # a GPU has one
     for number in workers:
         yield from (_figure(asr, clips, {"workers": number, "batch": batch}) for batch in BATCHES)
 

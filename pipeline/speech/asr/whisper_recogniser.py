@@ -84,9 +84,8 @@ WIDE = 5
 """Whisper's default beam size."""
 
 
-def first_beam(language: str, default: int) -> int:
-    """The beam size of the first decode: from the language, else the engine's default."""
-    return languages.read_language(language).recogniser.beam or default
+FEW = 8
+"""Clips that a CPU decodes together, if the settings do not say."""
 
 
 AGAIN = (12.0, LIMITS[-1])
@@ -102,16 +101,20 @@ class WhisperNetwork(Protocol):
     bands: int
     """Mel bands of the model's spectrogram."""
     workers: int
-    """Number of clips or batches that are processed at the same time."""
+    """Number of batches that are processed at the same time."""
+    encodes: int
+    """The most clips that are encoded together."""
+    batch: int
+    """The most clips that are decoded together, if the settings do not say."""
 
-    def encode(self, mel: Mel, language: str = "") -> Encoding:
-        """Encode one clip. `language` selects its adapter; it is empty if the language is unknown."""
+    def encode(self, mels: Sequence[Mel], language: str = "") -> Sequence[Encoding]:
+        """Encode clips, each as if it was alone.
+
+        `language` selects their adapter, and then they have the same length. It is empty if the language is unknown.
+        """
 
     def languages(self, encodings: Sequence[Encoding], limit: float) -> list[Mapping[str, float]]:
         """The probability of each language, for each clip of a batch. Clips are padded to `limit` seconds."""
-
-    def first(self, language: str) -> BeamSearch:
-        """The search for the first decode of a clip in `language`."""
 
     def adapts(self, language: str, limit: float) -> bool:
         """Whether there is an adapter for clips in `language` that are padded to `limit` seconds."""
@@ -222,13 +225,15 @@ class _Sound:
 class WhisperRecogniser:
     """Implements `Recogniser` on a `WhisperNetwork`. `batch` is the maximum number of clips that are decoded together.
 
-    `chinese` is the variant in which Chinese is written.
+    None: that of the network. `chinese` is the variant in which Chinese is written.
     """
 
-    def __init__(self, network: WhisperNetwork, name: str, batch: int, chinese: Chinese = "simplified") -> None:
+    def __init__(
+        self, network: WhisperNetwork, name: str, batch: int | None = None, chinese: Chinese = "simplified"
+    ) -> None:
         self._network = network
         self._name = name
-        self._batch = batch
+        self._batch = batch or network.batch
         self._chinese = chinese
         self._pool = ThreadPoolExecutor(network.workers, thread_name_prefix="whisper")
 
@@ -253,21 +258,28 @@ class WhisperRecogniser:
     def _listen(self, sounds: Sequence[_Sound]) -> None:
         """Encode the clips, and detect and select their languages."""
         # The longest first, so that no long clip remains when the other workers are idle.
-        self._each(self._begin, sorted(sounds, key=lambda sound: -sound.seconds))
+        self._each(self._begin, self._encoded_together(sorted(sounds, key=lambda sound: -sound.seconds)))
         self._detect_languages(sounds)
 
-    def _begin(self, sound: _Sound) -> None:
-        sound.mel = log_mel(sound.clip.samples, self._network.bands)
+    def _encoded_together(self, sounds: Sequence[_Sound]) -> Iterator[Sequence[_Sound]]:
+        return (sounds[at : at + self._network.encodes] for at in range(0, len(sounds), self._network.encodes))
+
+    def _begin(self, sounds: Sequence[_Sound]) -> None:
+        for sound in sounds:
+            sound.mel = log_mel(sound.clip.samples, self._network.bands)
         # Detecting an unknown language needs an encoding, too.
-        if sound.clip.language is None or _has_own_length(sound.clip.language):
-            sound.encoding = self._network.encode(own_length(sound.mel))
-            sound.limit = limit_of(len(sound.encoding))
+        heard = [sound for sound in sounds if sound.clip.language is None or _has_own_length(sound.clip.language)]
+        if heard:
+            encodings = self._network.encode([own_length(sound.mel) for sound in heard])
+            for sound, encoding in zip(heard, encodings, strict=True):
+                sound.encoding, sound.limit = encoding, limit_of(len(encoding))
 
     def _detect_languages(self, sounds: Sequence[_Sound]) -> None:
         """Detect the languages, and select them in the order of the clips: a room's earlier clips are the prior."""
         asked = [sound for sound in sounds if sound.clip.language is None]
         self._each(self._detect_batch, self._batches(asked))
-        self._each(self._detect_again, [sound for sound in asked if not sound.has_clear_language])
+        unclear = [sound for sound in asked if not sound.has_clear_language]
+        self._each(self._detect_again, self._encoded_together(unclear))
         for sound in sounds:
             sound.language = sound.clip.language or sound.clip.choose(sound.probabilities)
 
@@ -276,9 +288,10 @@ class WhisperRecogniser:
         for sound, probabilities in zip(batch, found, strict=True):
             sound.probabilities = probabilities
 
-    def _detect_again(self, sound: _Sound) -> None:
-        encoding = self._network.encode(as_trained(sound.mel, LIMITS[-1]))
-        (sound.probabilities,) = self._network.languages([encoding], LIMITS[-1])
+    def _detect_again(self, sounds: Sequence[_Sound]) -> None:
+        encodings = self._network.encode([as_trained(sound.mel, LIMITS[-1]) for sound in sounds])
+        for sound, probabilities in zip(sounds, self._network.languages(encodings, LIMITS[-1]), strict=True):
+            sound.probabilities = probabilities
 
     def _parts(self, sound: _Sound) -> Sequence[_Sound]:
         """The clip, or its two parts if it changes its language. One of them may be in a language not to transcribe."""
@@ -295,7 +308,7 @@ class WhisperRecogniser:
         ]
         for part in found:
             if part.is_asked:
-                self._begin(part)
+                self._begin([part])
                 self._detect_batch([part])  # it may be in a third language
         return found
 
@@ -328,7 +341,7 @@ class WhisperRecogniser:
     def _decode(self, sounds: Sequence[_Sound], has_room: HasRoom) -> None:
         """Decode all clips. Clips for another decode join the waiting ones, so that no worker is idle."""
         for sound in sounds:
-            sound.search = self._network.first(sound.language)
+            sound.search = first_search(sound.language)
             if not _has_own_length(sound.language):
                 sound.pad(with_margin(sound.mel))
         waiting, running = list(sounds), set[Future[Sequence[_Sound]]]()
@@ -351,15 +364,16 @@ class WhisperRecogniser:
         if not any(sound.best.faults) and not has_room():
             sound.adapter = "skipped"
             return False
-        sound.adapt(self._network.first(sound.language))
+        sound.adapt(first_search(sound.language))
         return True
 
     def _search(self, batch: Sequence[_Sound]) -> Sequence[_Sound]:
         """Decode a batch."""
-        for sound in batch:
-            if sound.encoding is None:
-                language = sound.language if sound.search.adapted else ""
-                sound.encoding = self._network.encode(as_trained(sound.mel, sound.context), language)
+        if new := [sound for sound in batch if sound.encoding is None]:
+            language = batch[0].language if batch[0].search.adapted else ""
+            encodings = self._network.encode([as_trained(sound.mel, sound.context) for sound in new], language)
+            for sound, encoding in zip(new, encodings, strict=True):
+                sound.encoding = encoding
         found = self._network.decode(
             [sound.encoding for sound in batch],
             batch[0].language,
@@ -447,6 +461,11 @@ def _is_invented(sound: _Sound) -> bool:
 def _undecoded(sound: _Sound) -> Recognition:
     chance = sound.probabilities.get(sound.language, 1.0)
     return Recognition("", sound.language, chance, avg_logprob=-math.inf, no_speech=0.0, compression_ratio=0.0)
+
+
+def first_search(language: str) -> BeamSearch:
+    """The search for the first decode of a clip in `language`."""
+    return BeamSearch(languages.read_language(language).recogniser.beam or WIDE)
 
 
 def _has_own_length(language: str) -> bool:

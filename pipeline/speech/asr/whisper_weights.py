@@ -126,7 +126,7 @@ def find_weights(asr: Asr) -> WhisperWeights:
         raise ConfigError(
             f"asr.model: {asr.model!r} is neither a Whisper size nor a path", f"Sizes: {', '.join(SIZES)}."
         )
-    fetch = _from_hub if asr.engine == "ctranslate2" else _downloaded
+    fetch = _downloaded if asr.engine == "openai-whisper" else _from_hub
     found = _in_folder(asr) or _in_package(asr.model) or (fetch(asr) if asr.download else None)
     if not found:
         raise missing(asr.model)
@@ -176,7 +176,7 @@ def _in_folder(asr: Asr) -> WhisperWeights | None:
         return None
     if not asr.folder.is_dir():
         raise ConfigError(f"asr.folder: there is no folder {asr.folder}", "Create it, or unset asr.folder.")
-    if asr.engine != "ctranslate2" and (path := asr.folder / f"{asr.model}.pt").is_file():
+    if asr.engine == "openai-whisper" and (path := asr.folder / f"{asr.model}.pt").is_file():
         return check_pins(_at_path(path), {"model.pt": _official()[asr.model].split("/")[-2]})
     if (path := asr.folder / asr.model / "model.bin").is_file():
         if asr.model not in CTRANSLATE2_PINS:

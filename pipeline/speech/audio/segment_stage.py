@@ -24,7 +24,7 @@ from pipeline.contract.stage import STAGE_FAULTS, HoldingProcessor, Rejected, bl
 from pipeline.settings import Audio, Settings
 from pipeline.speech.audio import vad
 from pipeline.speech.audio.chunk_order import FAULTS, ReceivedSamples
-from pipeline.speech.audio.cutter import MIN_SECONDS, OVERLAP_SECONDS, REPEATED
+from pipeline.speech.audio.cutter import MIN_SECONDS, OVERLAP_SECONDS
 from pipeline.speech.audio.encode import encode_flac
 from pipeline.speech.audio.speaker_tracks import KEEP_SECONDS, Key, SpeakerTracks
 from pipeline.speech.audio.speech_track import SpeechPiece, SpeechTrack
@@ -219,19 +219,19 @@ class SentSpeech:
 
     When a speaker sends nothing for some time, the unfinished speech so far becomes an utterance. But the speech may
     continue, for example after an outage. Then the same worker cuts it, or another worker that reads the audio again.
-    The speech is recognised by its start sample, which is the same each time.
+    The speech is recognised by its first sample that no utterance before it has. That is the same each time.
     """
 
     def __init__(self) -> None:
         self._overlap = round(OVERLAP_SECONDS * SAMPLE_RATE)
         self._shortest = round(MIN_SECONDS * SAMPLE_RATE)
         self._ends = RecentDict[tuple[Key, int], int](REMEMBERED_SPEECH)
-        """The end sample of each utterance, by speaker and start sample."""
+        """The end sample of each utterance, by speaker and first sample after its overlap."""
 
     def note(self, utterances: Iterable[Utterance]) -> None:
         """Remember `utterances`."""
         for each in utterances:
-            place = (each.room, each.speaker), sample_of(each.start)
+            place = (each.room, each.speaker), sample_of(each.start) + sample_of(each.overlap)
             self._ends[place] = max(sample_of(each.end), self._ends.get(place, 0))
 
     def rest(self, key: Key, piece: SpeechPiece) -> SpeechPiece | None:
@@ -240,21 +240,22 @@ class SentSpeech:
         Returns `piece` itself if nothing of it was returned, and None if its rest is too short.
         """
         samples = piece.cut.samples
-        sent = self._ends.get((key, piece.start), piece.start) - piece.start
-        if sent == 0:
+        before = known = piece.start + piece.cut.overlap
+        while (end := self._ends.get((key, known), known)) > known:  # the rest may have been returned in parts, too
+            before, known = known, end
+        if known == before:
             return piece
-        new = samples.size - sent
+        new = piece.start + samples.size - known
         if new < 0 and piece.cut.forced:
-            # It was cut before the end of what was returned. So the next piece begins in this, with a known overlap.
-            self._ends[key, piece.start + samples.size - REPEATED] = piece.start + sent
-        # - 1: the rest must begin after the piece, or the search below would find the piece again.
-        repeated = min(self._overlap, new, sent - 1)
+            # It was cut before the end of what was returned. So the next piece begins in this, after its overlap.
+            self._ends[key, piece.start + samples.size] = known
+        # It must not have all of a short part that was returned last: then both would be cases of the same words.
+        repeated = min(self._overlap, new, known - before)
         if new + repeated < self._shortest:
             return None
-        head = sent - repeated
+        head = known - repeated - piece.start
         cut = replace(piece.cut, start=piece.cut.start + head, samples=samples[head:], overlap=repeated)
-        # A part of this rest may have been returned, too.
-        return self.rest(key, replace(piece, start=piece.start + head, cut=cut))
+        return replace(piece, start=piece.start + head, cut=cut)
 
 
 class FaultExamples:

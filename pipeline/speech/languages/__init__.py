@@ -13,6 +13,7 @@ user's own; a file in it replaces the shipped file of the same name. Every file 
 A language without a folder has the defaults of `Language`.
 """
 
+import unicodedata
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -141,6 +142,16 @@ def scripts() -> tuple[Script, ...]:
 def script_language(text: str) -> str:
     """The code of the language whose script is in `text`, else `en`."""
     return next((script.language for script in scripts() if script.is_in(text)), FALLBACK)
+
+
+def is_in_other_script(text: str) -> bool:
+    """Whether most letters are neither Latin nor of one of the `scripts`: of most Russian, Arabic or Korean texts.
+
+    Styled letters, such as those of mathematics, count as what they look like.
+    """
+    letters = [letter for letter in unicodedata.normalize("NFKC", text) if letter.isalpha()]
+    latin = sum(unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
+    return 2 * latin < len(letters) and not any(script.is_in(text) for script in scripts())
 
 
 def _folders() -> tuple[Path, ...]:

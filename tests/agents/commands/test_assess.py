@@ -17,6 +17,7 @@ from agents.commands.command_line import app
 from pipeline.assessment.report import assessments, bundle, verify
 from pipeline.base import private_files
 from pipeline.base.errors import CaseError, ConfigError, InputError, Missing
+from pipeline.base.libraries import install_extra
 from pipeline.review import audit_log
 from pipeline.review.database import Database
 from tests.pipeline.assessment.report import stored
@@ -126,7 +127,7 @@ def test_a_missing_library_is_named(assess: Assess, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "cryptography", None)
     error = assess(*command).exception
     assert isinstance(error, ConfigError)
-    assert str(error) == "cryptography is not installed. Install it: pip install 'voxwarden[report]'."
+    assert str(error) == f"cryptography is not installed. Install it: {install_extra('report')}."
 
 
 def texts(module: ModuleType) -> Iterator[str]:

@@ -156,9 +156,22 @@ def test_a_decision_is_stored(store: SqlReviewStore, cases: Cases) -> None:
     assert isinstance(again.exception, CaseError)
 
 
+def test_a_decision_has_an_action_and_can_be_undone(store: SqlReviewStore, cases: Cases) -> None:
+    case = id_of(store, "fraud", "bob")
+    decided = cases("decide", case[:8], "uphold", "--moderator", "amy", "--action", "mute", "--duration", "2h")
+    assert decided.stdout == "2026-01-01 12:00:00Z  uphold by amy, mute for 7200 s\n"
+    [decision] = store.case(case).decisions
+    assert (decision.action, decision.duration_seconds) == ("mute", 7_200)
+    assert isinstance(cases("undo", case, "--moderator", "bob").exception, CaseError)
+    assert cases("undo", case, "--moderator", "amy").stdout == "The decision is undone.\n"
+    assert store.case(case).case.status == "pending"
+    assert isinstance(cases("undo", case, "--moderator", "amy").exception, CaseError)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
+        (("decide", "nil", "uphold", "--moderator", "amy", "--action", "mute", "--duration", "long"), InputError),
         (("show", "nil"), CaseError),
         (("show", ""), CaseError),
         (("decide", "nil", "uphold", "--moderator", "amy"), CaseError),

@@ -29,3 +29,20 @@ def test_only_flags_are_printed_and_counted(
     told = " ".join(capsys.readouterr().out.split())
     assert told.startswith("3 utterances, 2 flagged.")
     assert f"(in {tmp_path / 'voxwarden.db'})" in told
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_where_the_command_is_not_on_the_path_the_activation_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, found: bool
+) -> None:
+    """`make run` starts the command of an environment that is not active in the user's terminal."""
+    command = tmp_path / "bin" / "voxwarden"
+    command.parent.mkdir()
+    command.with_name("activate").touch()
+    if found:
+        command.touch(0o755)
+    monkeypatch.setattr(stdout, "width", 400)
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    monkeypatch.setenv("PATH", str(command.parent))
+    _Audience().sum_up(Settings(data_dir=tmp_path))
+    assert (f"  . {tmp_path}/bin/activate\n" in capsys.readouterr().out) is not found

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from agents.commands.command_line import app
 from agents.commands.servers import _serve_api, _serve_console, _serve_livekit, _serve_rtp, print_address
 from pipeline.base.errors import ConfigError
+from pipeline.base.libraries import install_extra
 from pipeline.console.console_app import Serving
 from pipeline.settings import ActionRule, GatewaySettings, LiveKitSettings, RtpSettings, Settings
 
@@ -84,7 +85,7 @@ async def test_the_error_names_a_library_that_is_not_installed(
     for name in [name for name in sys.modules if name.startswith((module, "pipeline.base.http_server"))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, library, None)
-    message = f'{library} is not installed. Install it: pip install "voxwarden[{extra}]"'
+    message = f"{library} is not installed. Install it: {install_extra(extra)}."
     with pytest.raises(ConfigError, match=re.escape(message)):
         await serve(settings)
 

@@ -5,7 +5,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from functools import partial
 from itertools import count
 from typing import Any
@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from agents.gateway import Gateway, audio_receiver, gateway_server
+from agents.gateway import Gateway, audio_receiver, gateway_server, stalls
 from agents.gateway.audio_receiver import MAX_FRAME_BYTES, AudioReceiver
 from pipeline.base import logs, open_files
 from pipeline.base.errors import ConfigError, DependencyError
@@ -29,6 +29,7 @@ BEARER = "the-right-tøken-of-the-tests"
 OTHER = "another-token-of-the-tests"
 PATH = "/v1/rooms/lobby/speakers/alice/audio?sample_rate=16000"
 OPUS = "/v1/rooms/lobby/speakers/alice/audio?codec=opus"
+BOB = OPUS.replace("alice", "bob")
 FRAME = bytes(640)
 LONG_PACKET = bytes([3 << 3 | 1]) + b"ab"  # 120 ms of Opus
 
@@ -324,6 +325,46 @@ async def test_audio_that_waited_for_the_end_of_an_older_connection_is_not_too_f
         assert newer.close_code == 1000
 
 
+async def flooded(place: Place, path: str) -> None:
+    """A client sends faster than allowed until the gateway refuses it."""
+    async with place.client(path) as client:
+        with suppress(ConnectionClosed):
+            for _ in range(1_000):
+                await client.send(LONG_PACKET)
+        assert (await closed_with(client))[0] == 4429
+
+
+async def test_a_client_that_was_too_fast_gets_no_new_burst_under_another_name() -> None:
+    """New connections of its room are read when its burst of 100 s is used up. Other rooms do not wait."""
+    async with running(burst_seconds=100, max_speed=1) as place:
+        await flooded(place, BOB)
+        async with place.client(OPUS) as again, place.client(OPUS.replace("lobby", "cellar")) as other:
+            await again.send(LONG_PACKET)
+            await other.send(LONG_PACKET)
+            await until(lambda: "cellar" in {chunk.room for chunk in place.sink.chunks})
+            assert {chunk.speaker for chunk in place.sink.chunks if chunk.room == "lobby"} == {"bob"}
+            again.transport.abort()
+
+
+async def test_a_client_that_waits_for_the_end_of_a_burst_is_not_too_fast_behind_an_outage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It sends a minute of audio that it has kept. By the clock of the limits, it waits for a minute."""
+    async with running(burst_seconds=0.5, max_speed=1) as place:
+        await flooded(place, BOB)
+
+        def ticks() -> float:
+            return 1_060.0 if ("lobby", "alice") in place.gateway._live else 1_000.0
+
+        monkeypatch.setattr(gateway_server, "AudioReceiver", partial(AudioReceiver, ticks=ticks))
+        bobs = len(heard(place))
+        async with place.client(f"{OPUS}&session=0123456789") as client:
+            for _ in range(500):
+                await client.send(LONG_PACKET)
+            await until(lambda: place.refused("too_fast") == 2 or heard(place)[bobs:].count(LONG_PACKET) == 500)
+        assert client.close_code == 1000
+
+
 @pytest.mark.parametrize("session", [("", 4409, "replaced"), ("&session=0123456789&attempt=2", 4410, "outdated")])
 async def test_the_newest_of_several_waiting_connections_follows_the_first(session: tuple[str, int, str]) -> None:
     """The first one cannot end, because the sink holds its chunk. Meanwhile the client connects twice more."""
@@ -484,6 +525,19 @@ async def test_a_slow_sink_slows_the_client_and_loses_nothing() -> None:
         said = heard(place)
         assert len(said) == frames * size
         assert [int.from_bytes(said[at : at + 2], "big") for at in range(0, len(said), size)] == list(range(frames))
+
+
+async def test_audio_that_waited_while_the_process_stood_still_is_not_new() -> None:
+    with patch.object(stalls, "STALL_SECONDS", 0.05), patch.object(stalls, "LOOK_SECONDS", 0.01):
+        async with running(LARGEST_GAP=0.1) as place, place.client() as client:
+            await client.send(FRAME)
+            await until(lambda: len(place.sink.chunks) == 1)
+            await asyncio.sleep(0.1)  # the gateway waits for the client when it freezes
+            time.sleep(0.5)  # noqa: ASYNC251 # the loop itself must stand still
+            await client.send(FRAME)
+            await until(lambda: len(place.sink.chunks) == 2)
+            first, second = place.sink.chunks
+            assert second.start - first.start == pytest.approx(0.02, abs=1e-3)
 
 
 async def test_a_stop_closes_with_1012_after_the_last_chunk() -> None:

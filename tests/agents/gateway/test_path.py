@@ -31,7 +31,7 @@ def test_segment_decodes_every_accepted_frame(voice: Voice, reads: list[list[byt
     told = heard = 0
     for number, read in enumerate(reads):
         frames = [frame for data in read if (frame := checked(data, voice))]
-        for chunk, samples in session.chunks(frames, Arrival(1e9 + number, 0.2)):
+        for chunk, samples in session.chunks(frames, Arrival(1e9 + number)):
             event = encode_event(chunk, "gateway")
             heard += decoder.decode(decode_event(AudioChunk, event.value, event.headers)).size
             told += samples

@@ -1,6 +1,7 @@
 """Our cutting of a read gives the same messages as the library's parser. The close codes are part of the contract."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from agents.gateway import gateway_server
+from agents.gateway.audio_receiver import BYTES_PER_SECOND, AudioReceiver
 from agents.gateway.wire import DROPPED_BYTES, Close, Connection, RefusalError, whole_frames
 from tests.agents.gateway.test_gateway_server import OTHER, PATH, Place, heard, running, until
 
@@ -179,6 +181,22 @@ async def test_frames_without_audio_count_towards_the_limit(counted: type[Counte
         await until(lambda: place.refused("too_fast") == 1)
         await until(lambda: not place.gateway._server.all_connections)
     assert len(counted.parsed) < 2_000
+
+
+async def test_audio_after_the_refusal_is_parsed_up_to_the_limit_of_bytes(
+    counted: type[Counted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is counted as lost. But a client that does not stop must not keep the parser busy until the close timeout."""
+    monkeypatch.setattr(gateway_server, "CLOSE_SECONDS", 0.3)
+    monkeypatch.setattr(gateway_server, "AudioReceiver", partial(AudioReceiver, ticks=lambda: 1_000.0))
+    async with running(burst_seconds=1) as place:
+        _, writer = await opened(place, OTHER)
+        with pytest.raises(ConnectionError):
+            await pour(writer, Frame(BINARY, bytes(32_000)).serialize(mask=True))
+        await until(lambda: not place.gateway._server.all_connections)
+        assert place.refused("too_fast") == 1
+        assert 1 < place.figure("lost_seconds_total") <= BYTES_PER_SECOND / 32_000 + 1
+    assert sum(counted.read) <= BYTES_PER_SECOND + 2**18, "the last read passed the limit"
 
 
 def test_the_close_codes_are_those_of_the_manual() -> None:

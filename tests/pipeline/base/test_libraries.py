@@ -6,8 +6,10 @@ A run without PyTorch is another process, in which the packages of the full inst
 import gc
 import json
 import re
+import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from pipeline.base.libraries import (
     LIBRARIES,
     data_file,
     importing,
+    install_extra,
     installed,
     missing_modules,
     require,
@@ -51,9 +54,10 @@ def test_only_the_other_engines_the_second_ear_and_the_training_need_pytorch() -
     shown = subprocess.run([sys.executable, "-c", IMPORT_ALL], capture_output=True, text=True, check=True, cwd=ROOT)
     training = {name for name in shown.stdout.split() if name.startswith("pipeline.learning.")}
     whisper = {"openai_whisper_decoding", "openai_whisper_engine", "openai_whisper_weights"}
+    gpu = {"pipeline.base.gpu_memory", "pipeline.judge.onnx_weights"}
     engines = {"pipeline.judge.transformers_model", *(f"pipeline.speech.asr.{name}" for name in whisper)}
     listen = {"pipeline.sound.audio_classifier", "pipeline.judge.transformers_model"}
-    assert set(shown.stdout.split()) - training == engines | listen
+    assert set(shown.stdout.split()) - training == engines | listen | gpu
     assert "pipeline.learning.fine_tuning" in training
 
 
@@ -123,9 +127,18 @@ def test_all_that_a_library_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_missing_library_of_an_extra_is_named_with_its_install() -> None:
-    message = r'no_such_module is not installed\. Install it: pip install "voxwarden\[livekit\]"'
+    message = r"no_such_module is not installed\. Install it: pip install 'aiohttp>=3\.10' 'livekit"
     with pytest.raises(ConfigError, match=message), importing("livekit"):
         import no_such_module  # type: ignore[import-not-found]  # noqa: F401
+
+
+@pytest.mark.parametrize("extra", ["console", "livekit", "postgres", "reader", "report", "s3", "yamnet"])
+def test_the_install_of_an_extra_names_its_packages(extra: str) -> None:
+    """Packages that an index has, unlike `voxwarden[EXTRA]`."""
+    command = shlex.split(install_extra(extra))
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"][extra]
+    assert command[:2] == ["pip", "install"]
+    assert sorted(command[2:]) == sorted(declared)
 
 
 def test_nothing_is_collected_in_the_block_only() -> None:

@@ -63,12 +63,12 @@ def test_the_configuration_says_whether_the_model_reads_context() -> None:
 def test_the_version_changes_with_each_file(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()
-    names = {onnx_classifier._name(folder)}
+    names = {onnx_classifier.name_of(folder)}
     for name in onnx_classifier.FILES:
         (folder / name).write_text(name)
-        names.add(onnx_classifier._name(folder))
+        names.add(onnx_classifier.name_of(folder))
     (folder / "notes.txt").write_text("not part of the model")
-    assert onnx_classifier._name(folder) in names
+    assert onnx_classifier.name_of(folder) in names
     assert len(names) == len(onnx_classifier.FILES) + 1
     assert all(name.startswith("mine@") for name in names)
 

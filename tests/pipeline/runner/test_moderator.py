@@ -2,12 +2,14 @@
 
 import asyncio
 import gc
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from pipeline.base.errors import AudioError, ConfigError
+from pipeline.base.errors import AudioError, ConfigError, ParameterError
+from pipeline.judge.classifier import SHIPPED
 from pipeline.runner.moderator import Moderator
 
 DATA = Path(__file__).parents[2] / "data"
@@ -32,6 +34,26 @@ def test_texts_keep_their_order_and_do_not_depend_on_each_other(moderator: Moder
 def test_the_room_type_selects_the_rules(moderator: Moderator) -> None:
     [usual], [kids] = (moderator.texts(["add me on telegram"], room_type=name) for name in ("default", "kids"))
     assert kids.reasons != usual.reasons
+
+
+def test_the_languages_of_texts_are_those_of_classifier_and_lexicons(moderator: Moderator, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"'es' is not judged\. Use one of: en, zh\."):
+        moderator.texts(["hola"], language="es")
+    (tmp_path / "es.yaml").write_text("groups: [{label: abuse, level: high, terms: [imbécil]}]", "utf-8")
+    with_spanish = Moderator(TINY | {"judge": {"lexicons": ["en", str(tmp_path / "es.yaml")]}})
+    [flag] = with_spanish.texts(["eres un imbécil"], language="es")
+    assert (flag.language, flag.flagged) == ("es", ("abuse",))
+    [other] = with_spanish.texts(["иди отсюда"])
+    assert other.language == "en", "nothing says in which script Spanish is"
+
+
+def test_a_model_that_does_not_say_its_languages_takes_all(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("thresholds.json"))
+    mine = Moderator(TINY | {"judge": {"model": str(folder)}})
+    assert [flag.language for flag in mine.texts(["ты кто"], language="ru")] == ["ru"]
+    with pytest.raises(ParameterError, match="'russian' is not judged"):
+        mine.texts(["ты кто"], language="russian")
 
 
 def test_a_damaged_recording_gives_its_beginning_and_the_fault(moderator: Moderator, tmp_path: Path) -> None:

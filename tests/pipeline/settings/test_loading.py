@@ -25,7 +25,7 @@ def test_each_source_overrides_the_next(write: Any, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("VOXWARDEN_ASR__MODEL", "environment")
     monkeypatch.setenv("VOXWARDEN_ASR__DEVICE", "environment")
     asr = load({"asr": {"model": "flag"}}).asr
-    assert (asr.model, asr.device, asr.language, asr.batch) == ("flag", "environment", "yue", 8)
+    assert (asr.model, asr.device, asr.language, asr.chinese) == ("flag", "environment", "yue", "simplified")
 
 
 def test_lists_in_the_environment_are_json(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,4 +39,4 @@ def test_labels_have_names_in_both_languages() -> None:
 def test_versions_that_judged_speech_in_the_window(filled: Database) -> None:
     with filled.read() as connection:
         found = rules_in_force.versions(connection, stored.WINDOW, Settings())
-    assert (found.policies, found.models, found.recogniser) == (("default@1",), ("baseline",), "ctranslate2 base")
+    assert (found.policies, found.models, found.recogniser) == (("default@1",), ("baseline",), "Whisper base")

@@ -20,6 +20,7 @@ from pipeline.settings import Api, ApiToken, Asr, Settings
 from tests.pipeline.console.servers import served
 
 MODERATE, OTHER, CASES = "a-token-to-moderate", "another-token-to-moderate", "a-token-to-read-cases"
+DECIDE = "a-token-to-decide-cases"
 
 
 class RunningApi:
@@ -50,6 +51,7 @@ def running_api(
         ApiToken(token=SecretStr(MODERATE), scopes=frozenset({"moderate"})),
         ApiToken(token=SecretStr(OTHER), scopes=frozenset({"moderate"})),
         ApiToken(token=SecretStr(CASES), scopes=frozenset({"cases"})),
+        ApiToken(token=SecretStr(DECIDE), scopes=frozenset({"cases", "decide"})),
     )
     limits = {"max_requests_per_second": 1_000.0}
     settings = Settings(data_dir=folder, api=Api(tokens=tokens, **limits | changes))

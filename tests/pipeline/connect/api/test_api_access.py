@@ -69,7 +69,12 @@ async def answer(made: Gate, token: str, path: str) -> Message:
     async def send(message: Message) -> None:
         answers.append(message)
 
-    scope = {"type": "http", "path": path, "headers": [(b"authorization", f"Bearer {token}".encode())]}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "headers": [(b"authorization", f"Bearer {token}".encode())],
+    }
     await made(scope, receive, send)
     return answers[0]
 
@@ -145,7 +150,7 @@ def test_a_token_is_generated_on_loopback_only() -> None:
     assert made.generated
     program = made.program([f"Bearer {made.generated}"])
     assert program is not None
-    assert program.scopes == {"moderate", "cases", "verdicts"}
+    assert program.scopes == {"moderate", "cases", "decide", "verdicts"}
     assert tokens().generated is None
     with pytest.raises(ConfigError, match="VOXWARDEN_API__TOKENS"):
         ApiTokens(Api(host="192.0.2.1"))
@@ -162,4 +167,5 @@ def test_a_short_token_or_an_unknown_scope_is_an_error() -> None:
 
 def test_each_path_has_its_scope() -> None:
     paths = ("/v1/moderations", "/v1/audio/moderations/1", "/v1/cases/2", "/v1/verdicts", "/v2")
-    assert [scope_of(path) for path in paths] == ["moderate", "moderate", "cases", "verdicts", None]
+    assert [scope_of("GET", path) for path in paths] == ["moderate", "moderate", "cases", "verdicts", None]
+    assert {scope_of(method, "/v1/cases/2/decisions") for method in ("POST", "DELETE")} == {"decide"}

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.review.cases.case_values import Choice
 from tests.builders import NOON, flag
-from tests.pipeline.connect.api.conftest import CASES, MODERATE, RunningApi
+from tests.pipeline.connect.api.conftest import CASES, DECIDE, MODERATE, RunningApi
 
 pytestmark = pytest.mark.weights
 
@@ -56,6 +56,63 @@ def test_filters_choose_cases(stocked: RunningApi) -> None:
 def test_wrong_requests_are_refused(api: RunningApi, path: str, status: int) -> None:
     with api.client(CASES) as client:
         assert client.get(path).status_code == status
+
+
+MUTE = {"moderator": "ana", "verdict": "uphold", "reason": "confirmed", "action": "mute", "duration_seconds": 3_600}
+
+
+def test_a_program_decides_and_undoes(stocked: RunningApi) -> None:
+    with stocked.client(DECIDE) as client:
+        case = client.get("/v1/cases").json()["data"][0]
+        path = f"/v1/cases/{case['id']}/decisions"
+        made = client.post(path, json=MUTE | {"version": case["version"]})
+        assert made.status_code == 200
+        decision = made.json()
+        assert (decision["verdict"], decision["action"], decision["duration_seconds"]) == ("uphold", "mute", 3_600)
+        assert client.get(f"/v1/cases/{case['id']}").json()["decision"] == decision
+        assert client.post(path, json=MUTE).json() == decision, "sent again, it is the same"
+        other = client.post(path, json=MUTE | {"moderator": "bob"})
+        assert (other.status_code, other.json()["error"]["message"].split(". ")[0]) == (
+            409, f"Case {case['id']} is already decided",
+        )  # fmt: skip
+        mine = f"{path}/{decision['id']}"
+        assert client.delete(mine, params={"moderator": "bob"}).status_code == 409
+        undone = client.delete(mine, params={"moderator": "ana"}).json()
+        assert (undone["status"], undone["decision"]) == ("pending", None)
+        assert client.post(path, json=MUTE | {"version": case["version"]}).status_code == 409, "the case has changed"
+    [kept] = stocked.store.case(case["id"]).decisions
+    assert (kept.moderator, kept.reason, kept.undone is not None) == ("ana", "confirmed", True)
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"verdict": "praise"}, 422),
+        ({"label": "rudeness"}, 422),
+        ({"reason": "mood"}, 422),
+        ({"verdict": "dismiss"}, 409),
+        ({"action": "warn"}, 409),
+        ({"moderator": "a\nb"}, 422),
+        ({"note": "a" * 4_001}, 422),
+        ({"by": "ana"}, 422),
+    ],
+)
+def test_a_wrong_decision_changes_nothing(stocked: RunningApi, change: dict[str, object], status: int) -> None:
+    with stocked.client(DECIDE) as client:
+        case = client.get("/v1/cases").json()["data"][0]["id"]
+        answer = client.post(f"/v1/cases/{case}/decisions", json=MUTE | change)
+        assert answer.status_code == status, answer.text
+    assert stocked.store.case(case).decisions == ()
+
+
+def test_decisions_need_their_scope_and_their_case(stocked: RunningApi) -> None:
+    with stocked.client(CASES) as client:
+        case = client.get("/v1/cases").json()["data"][0]["id"]
+        assert client.post(f"/v1/cases/{case}/decisions", json=MUTE).status_code == 403
+        assert client.delete(f"/v1/cases/{case}/decisions/0", params={"moderator": "ana"}).status_code == 403
+    with stocked.client(DECIDE) as client:
+        assert client.post("/v1/cases/0/decisions", json=MUTE).status_code == 404
+        assert client.delete(f"/v1/cases/{case}/decisions/0", params={"moderator": "ana"}).status_code == 404
 
 
 def test_cases_need_their_scope(api: RunningApi, tmp_path: Path) -> None:

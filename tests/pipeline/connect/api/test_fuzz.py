@@ -12,7 +12,7 @@ from schemathesis import Case, GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks
 
-from tests.pipeline.connect.api.conftest import CASES, MODERATE, RunningApi
+from tests.pipeline.connect.api.conftest import DECIDE, MODERATE, RunningApi
 from tests.pipeline.console.test_fuzz import Operation, nobody
 
 pytestmark = pytest.mark.weights
@@ -42,7 +42,7 @@ def test_every_answer_is_as_documented(api: RunningApi, mode: GenerationMode) ->
 def attack(api: RunningApi, operation: Operation, mode: GenerationMode) -> bool:
     """Send random requests. Return False if there are none: a request without parameters cannot be invalid."""
     sender = nobody()
-    sender.headers["Authorization"] = f"Bearer {CASES if 'cases' in operation.path else MODERATE}"
+    sender.headers["Authorization"] = f"Bearer {DECIDE if 'cases' in operation.path else MODERATE}"
 
     @examples(
         max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)

@@ -66,7 +66,7 @@ def test_errors_have_the_shape_of_openai(api: RunningApi) -> None:
         ({"input": []}, 422),
         ({"input": ""}, 200),
         ({"input": "a", "more": 1}, 422),
-        ({"input": "a", "language": "english"}, 422),
+        ({"input": "a", "language": "x" * 257}, 422),
         ({"input": "x" * 100_001}, 422),
         ({"input": ["x" * 50_001] * 2}, 422),
         ({"input": ["x" * 100_000] * 11}, 413),
@@ -77,3 +77,30 @@ def test_the_limits_of_a_request(api: RunningApi, body: object, status: int) -> 
         answer = client.post("/v1/moderations", json=body)
     assert answer.status_code == status
     assert status == 200 or answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("language", ["fr", "english", "EN", ""])
+def test_a_language_that_is_not_judged_is_refused_with_the_list(api: RunningApi, language: str) -> None:
+    with api.client() as client:
+        answer = client.post("/v1/moderations", json={"input": "va te faire voir", "language": language})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"].endswith("Use one of: en, zh.")
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "suggestion"),
+    [
+        ("иди отсюда, тварь", "unsupported", None),
+        ("أنت غبي", "unsupported", None),
+        ("nice game, Иван", "en", "pass"),
+        ("𝓷𝓲𝓬𝓮 game", "en", "pass"),
+        ("12:30 👍", "en", "pass"),
+        ("你好，Иван Иванович", "zh", "pass"),
+    ],
+)
+def test_a_text_in_a_script_that_is_not_judged_has_no_verdict(
+    api: RunningApi, text: str, language: str, suggestion: str | None
+) -> None:
+    with api.client() as client:
+        [result] = client.post("/v1/moderations", json={"input": text}).json()["results"]
+    assert (result["language"], result["suggestion"], result["flagged"]) == (language, suggestion, False)

@@ -10,17 +10,17 @@ from pipeline.connect.rtp.rtp_timeline import CLOCK, Placed, RtpCodec, Timeline,
 from tests.pipeline.connect.rtp.packets import rtp
 from tests.pipeline.connect.rtp.speech import TICKS, heard, payloads
 
-NOON = 1_767_268_800.0
+BEGUN = 1_000.0  # small, because `approx` allows a millionth of it
 OPUS = payloads("opus")
 
 
 class Listener:
-    """Follows a timeline. Monotonic time 0 is NOON."""
+    """Follows a timeline. Monotonic time 0 is BEGUN."""
 
     def __init__(self, codec: RtpCodec = "opus") -> None:
         self.unheard: Counter[str] = Counter()
         self._pieces: list[Placed] = []
-        self._timeline = Timeline(codec, lambda at: NOON + at, self._count)
+        self._timeline = Timeline(codec, lambda at: BEGUN + at, self._count)
 
     def put(
         self, timestamp: int, payload: bytes, at: float, lost: int = 0, restarted: bool = False, marker: bool = False
@@ -49,7 +49,7 @@ def test_packets_in_a_row_are_one_run(codec: RtpCodec, first: int) -> None:
     for number, payload in enumerate(payloads(codec)):
         listener.put(first + number * step, payload, at=7.02 + number / 50)
     (run,) = listener.runs()
-    assert run.start == pytest.approx(NOON + 7)
+    assert run.start == pytest.approx(BEGUN + 7)
     assert run.pcm == heard(codec, payloads(codec))
     assert abs(len(run.pcm) // 2 - 50 * 320) <= 1
     assert not +listener.unheard
@@ -96,7 +96,7 @@ def test_after_a_long_pause_the_audio_has_its_own_start() -> None:
     in_time(listener, [(0, OPUS[0])])
     listener.put(48_000 * 60, OPUS[1], at=60.02 + 0.3)
     first, second = listener.runs()
-    assert [first.start, second.start] == pytest.approx([NOON, NOON + 60])
+    assert [first.start, second.start] == pytest.approx([BEGUN, BEGUN + 60])
     assert first.pcm == heard("opus", [OPUS[0]])
     assert len(second.pcm) == 640
 
@@ -105,7 +105,7 @@ def test_after_a_pause_the_arrival_corrects_a_clock_that_drifts() -> None:
     listener = Listener()
     in_time(listener, [(0, OPUS[0])])
     listener.put(48_000 * 60, OPUS[1], at=60.02 + 1.5)
-    assert listener.runs()[1].start == pytest.approx(NOON + 61.5)
+    assert listener.runs()[1].start == pytest.approx(BEGUN + 61.5)
 
 
 @pytest.mark.parametrize(("timestamp", "at"), [(960, 30.04), (2**31 - 1, 0.54), (2**31 + 960, 0.54), (-96_000, 9.0)])
@@ -114,7 +114,7 @@ def test_a_timestamp_that_cannot_be_meant_is_replaced_by_the_arrival(timestamp: 
     listener = Listener()
     in_time(listener, [(0, OPUS[0])])
     listener.put(timestamp, OPUS[1], at)
-    assert listener.runs()[1].start == pytest.approx(NOON + at - 0.02)
+    assert listener.runs()[1].start == pytest.approx(BEGUN + at - 0.02)
 
 
 def test_a_stall_of_the_network_moves_nothing() -> None:
@@ -138,5 +138,5 @@ def test_a_restart_begins_anew() -> None:
     listener.put(123_456, OPUS[1], at=1.02, restarted=True)
     first, second = listener.runs()
     assert first.pcm == heard("opus", [OPUS[0]])
-    assert second.start == pytest.approx(NOON + 1)
+    assert second.start == pytest.approx(BEGUN + 1)
     assert not +listener.unheard

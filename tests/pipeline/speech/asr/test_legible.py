@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
 import pytest
-from whisper.decoding import DecodingResult
 from whisper.tokenizer import get_tokenizer
 
 from pipeline.settings import Asr
 from pipeline.speech.asr import openai_whisper_engine, whisper_weights
 from pipeline.speech.asr.ctranslate2_engine import CTranslate2, Vocabulary
 from pipeline.speech.asr.hypothesis import BROKEN, legible
+from pipeline.speech.asr.openai_whisper_decoding import Written
 from pipeline.speech.asr.openai_whisper_engine import OpenAIWhisper
 
 RARE = "你这个龌龊的饕餮 and 魑魅魍魉😀"
@@ -36,7 +36,7 @@ def read(request: pytest.FixtureRequest, vocabulary: Vocabulary, monkeypatch: py
     whisper = OpenAIWhisper.__new__(OpenAIWhisper)
     monkeypatch.setattr(openai_whisper_engine, "tokenizer_of", lambda model, language: WHISPER)
     whisper._model = SimpleNamespace()
-    return lambda tokens: whisper._hypothesis(DecodingResult(None, "zh", tokens=list(tokens)), 9.0, False).text
+    return lambda tokens: whisper._hypothesis(Written(list(tokens), -0.1, 0.0), "zh", 9.0, False).text
 
 
 def result(tokens: Sequence[int]) -> SimpleNamespace:

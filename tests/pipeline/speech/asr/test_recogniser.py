@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.base.errors import ConfigError
 from pipeline.settings import Asr
-from pipeline.speech.asr.recogniser import check_languages, no_device
+from pipeline.speech.asr.recogniser import check_languages
 
 KNOWN = {"en", "zh", "es"}.__contains__
 
@@ -41,7 +41,3 @@ def test_known_languages_are_accepted_and_an_english_model_ignores_the_rooms(asr
 )
 def test_another_language_is_named_with_its_setting(asr: Asr, multilingual: bool, said: str) -> None:
     assert said in complaint(asr, multilingual)
-
-
-def test_a_missing_device_is_named() -> None:
-    assert "asr.device: this machine has no 'cuda:7'" in str(no_device("cuda:7"))

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.settings import Asr
-from pipeline.speech.asr import recogniser_tuning
+from pipeline.speech.asr import recogniser, recogniser_tuning
 
 
 def test_the_shipped_speech_is_as_long_as_real_utterances() -> None:
@@ -20,3 +20,10 @@ def test_each_setting_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     found = list(recogniser_tuning.figures(asr))
     assert all(figure.speed > 0 for figure in found)
     assert {figure.changes["batch"] for figure in found} == {2, 4}
+
+
+def test_a_gpu_is_measured_with_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recogniser, "find_device", lambda name: "cuda")
+    monkeypatch.setattr(recogniser_tuning, "load_recogniser", lambda asr: None)
+    monkeypatch.setattr(recogniser_tuning, "speed", lambda loaded, clips: 1.0)
+    assert {figure.changes["workers"] for figure in recogniser_tuning.figures(Asr())} == {1}

@@ -113,7 +113,7 @@ def test_only_short_mandarin_is_encoded_with_the_adapter(engine: str) -> None:
     ours, mel = network(engine), log_mel(speech("vm-newuser"), 80)
 
     def encoded(seconds: float, language: str = "") -> NDArray[np.float32]:
-        return np.asarray(ours.encode(as_trained(mel, seconds), language))
+        return np.asarray(ours.encode([as_trained(mel, seconds)], language)[0])
 
     assert not np.allclose(encoded(12.0, "zh"), encoded(12.0), atol=0.1)
     np.testing.assert_array_equal(encoded(12.0, "en"), encoded(12.0))

@@ -4,12 +4,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from pipeline.contract.messages import SAMPLE_RATE
+from pipeline.speech.asr import whisper_recogniser
 from pipeline.speech.asr.hypothesis import Hypothesis
 from pipeline.speech.asr.recogniser import Clip, HasRoom, Recognition, TimedWord, always_room
 from pipeline.speech.asr.whisper_adapter import WIDEST
@@ -51,19 +53,18 @@ class Told:
     batches: list[int] = field(default_factory=list)
     bands = 80
     workers = 1
+    encodes = 1
+    batch = 8
 
-    def encode(self, mel: Mel, language: str = "") -> NDArray[np.float32]:
-        self.contexts.append(mel.shape[1] / FRAMES_PER_SECOND)
-        self.languages_encoded.append(language)
-        return np.zeros((mel.shape[1] // 2, 1), np.float32)
+    def encode(self, mels: Sequence[Mel], language: str = "") -> list[NDArray[np.float32]]:
+        self.contexts += [mel.shape[1] / FRAMES_PER_SECOND for mel in mels]
+        self.languages_encoded += [language] * len(mels)
+        return [np.zeros((mel.shape[1] // 2, 1), np.float32) for mel in mels]
 
     def languages(self, encodings: Sequence[NDArray[np.float32]], limit: float) -> list[Mapping[str, float]]:
         assert all(len(encoding) <= limit * POSITIONS_PER_SECOND for encoding in encodings)
         self.batches.append(len(encodings))
         return [self.heard.get(limit, {"en": 0.9, "zh": 0.1}) for _ in encodings]
-
-    def first(self, language: str) -> BeamSearch:
-        return self.search
 
     def adapts(self, language: str, limit: float) -> bool:
         return language == self.adapted and limit <= 12
@@ -92,7 +93,8 @@ def transcribe(
     network: Told, *seconds: float, language: str | None = None, has_room: HasRoom = always_room
 ) -> list[Recognition]:
     clips = [Clip(np.zeros(round(each * SAMPLE_RATE), np.float32), language) for each in seconds]
-    return WhisperRecogniser(network, "told", batch=8).transcribe(clips, has_room=has_room)
+    with patch.object(whisper_recogniser, "first_search", lambda language: network.search):
+        return WhisperRecogniser(network, "told").transcribe(clips, has_room=has_room)
 
 
 def test_a_loop_is_decoded_with_more_context_and_then_without_repetitions() -> None:

@@ -305,6 +305,22 @@ def test_speech_that_is_cut_before_the_end_of_what_was_returned_is_not_returned_
     assert said == pytest.approx(20, abs=0.04)
 
 
+def test_a_short_part_that_came_during_an_outage_is_returned_once() -> None:
+    """A gateway that was frozen passes 0.2 s on, and stops. The rest comes when another one runs."""
+    noise = np.random.default_rng(1).uniform(-0.5, 0.5, 6 * SAMPLE_RATE).astype(np.float32)
+    stream, clock = chunks(noise, [SAMPLE_RATE // 5] * 29, start=DAY), Clock()
+    stage = Segment(Audio(), Metrics(), Voice(), clock)
+    found = utterances(stage.process(stream[:15]))
+    clock.now += 10
+    found += utterances(stage.tick(clock.now)) + utterances(stage.process(stream[15:16]))
+    clock.now += 20
+    found += utterances(stage.tick(clock.now)) + utterances(stage.process(stream[16:]))
+    assert [round(each.end - DAY, 1) for each in found] == [3.0, 3.2, 6.0]
+    assert sum(each.end - each.start - each.overlap for each in found) == pytest.approx(6, abs=0.04)
+    for one, two in pairwise(found):
+        assert two.overlap <= (one.end - one.start) / 2 + 1e-4, "the two are no cases of the same words"
+
+
 def covered(spans: list[tuple[float, float]], start: float, end: float) -> bool:
     for first, last in sorted(spans):
         if first <= start + 1e-5:
@@ -477,9 +493,13 @@ KEY = ("r", "ann")
 START = 1_790_000_000 * SAMPLE_RATE
 
 
-def said(seconds: float, *, speaker: str = "ann", start: int = START) -> Utterance:
+OVERLAP = 160
+
+
+def said(seconds: float, *, speaker: str = "ann", start: int = START, overlap: int = OVERLAP) -> Utterance:
     begun = start / SAMPLE_RATE
-    return utterance("told", begun, begun + seconds, room="r", speaker=speaker, data=b"")
+    made = utterance("told", begun, begun + seconds, room="r", speaker=speaker, data=b"")
+    return structs.replace(made, overlap=overlap / SAMPLE_RATE)
 
 
 def audio(seconds: float) -> Samples:
@@ -487,7 +507,7 @@ def audio(seconds: float) -> Samples:
 
 
 def piece(seconds: float) -> SpeechPiece:
-    return SpeechPiece({}, START, Cut(320, audio(seconds), forced=True, overlap=160))
+    return SpeechPiece({}, START, Cut(320, audio(seconds), forced=True, overlap=OVERLAP))
 
 
 def sent(*utterances: Utterance) -> SentSpeech:
@@ -525,7 +545,7 @@ def test_speech_may_be_returned_in_several_parts() -> None:
     first = said(3.0)
     rest = sent(first).rest(KEY, piece(5.0))
     assert rest is not None
-    second = said(2.5, start=rest.start)
+    second = said(2.5, start=rest.start, overlap=rest.cut.overlap)
     last = sent(first, second).rest(KEY, piece(8.0))
     assert last is not None
     assert last.start == START + round(4.5 * SAMPLE_RATE)

@@ -13,7 +13,7 @@ from pipeline.settings import JudgeSettings, Settings, load
 from pipeline.speech import languages
 from pipeline.speech.asr.hallucinations import HallucinationGuards
 from pipeline.speech.asr.hypothesis import Hypothesis, is_suspicious
-from pipeline.speech.asr.whisper_recogniser import first_beam
+from pipeline.speech.asr.whisper_recogniser import first_search
 from pipeline.speech.languages import Language
 from tests.builders import transcript
 from tests.pipeline.console.conftest import Enter
@@ -118,7 +118,7 @@ def test_the_recogniser_has_its_settings() -> None:
     assert is_suspicious(unsure)
     assert not is_suspicious(Hypothesis("fr", (1, 2), "salut", -0.9, no_speech=0.1, seconds=1.0))
     assert Hypothesis("es", (1,) * 16, "hola", -0.1, no_speech=0.1, seconds=1.0).hasty
-    assert (first_beam("es", 5), first_beam("fr", 5)) == (2, 5)
+    assert (first_search("es").beam, first_search("fr").beam) == (2, 5)
 
 
 @pytest.mark.usefixtures("spanish")

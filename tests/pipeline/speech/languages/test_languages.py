@@ -74,3 +74,21 @@ def test_a_mistake_is_named_by_file_and_key(own: Path, content: str, message: st
 )
 def test_a_script_tells_the_language(text: str, language: str) -> None:
     assert languages.script_language(text) == language
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("иди отсюда", True),
+        ("안녕하세요 everyone", False),
+        ("안녕하세요 hi", True),
+        ("ひらがな", True),
+        ("nice game, Иван", False),
+        ("ｎｉｃｅ 𝓰𝓪𝓶𝓮", False),
+        ("¿qué? 👍 12", False),
+        ("好 Иван Иванович", False),
+        ("", False),
+    ],
+)
+def test_a_text_in_another_script_is_told(text: str, other: bool) -> None:
+    assert languages.is_in_other_script(text) is other
