@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,30 +19,45 @@ if TYPE_CHECKING:
 
 evidence = add_group("evidence", "Try the storage of clips, check the stored clips, and change their key.")
 
-MARKS = {True: "[green]● ok[/]      ", False: "[bold red]■ refused[/] "}
+GOOD, BAD = "[green]● {}[/]", "[bold red]■ {}[/]"
 FAULTS = {"changed", "missing"}
 
 
+class Role(StrEnum):
+    """An account of the storage; RIGHTS of evidence_maintenance.py has what each may do."""
+
+    DELIVER = "deliver"
+    CONSOLE = "console"
+    RETENTION = "retention"
+
+
 @evidence.command("check")
-def check_evidence(ctx: typer.Context) -> None:
+def check_evidence(
+    ctx: typer.Context,
+    role: Annotated[Role | None, typer.Option(help="Whose account this is: a right too many is a fault, too.")] = None,
+) -> None:
     """Write a small clip, read it, lock it, delete it, and tell what this account may do.
 
     Use it when you set up S3, with the credentials of each role: its output must match the table of rights in
     docs/evidence.md. It also shows whether the server encrypts, if the settings ask for it.
 
-    Exits with 3 if a step is refused.
+    Exits with 3 if a step is refused. With --role, exits with 3 if the account has not exactly the rights of the role.
 
-    Example:
+    Examples:
       voxwarden evidence check
+      voxwarden evidence check --role deliver
     """
-    from pipeline.review.evidence.evidence_maintenance import probe
+    from pipeline.review.evidence.evidence_maintenance import is_right, probe
     from pipeline.review.evidence.evidence_store import open_evidence
 
-    refused = False
-    for step in probe(open_evidence(settings_of(ctx))):
-        refused = refused or not step.done
-        stdout.print(f"{MARKS[step.done]} {step.name}: {escape(step.detail)}", highlight=False, soft_wrap=True)
-    raise typer.Exit(Exit.FAILED if refused else Exit.CLEAN)
+    settings, wrong = settings_of(ctx), False
+    for step in probe(open_evidence(settings)):
+        right = is_right(step, role, settings) if role else step.done
+        wrong = wrong or not right
+        word = ("ok" if right else "allowed") if step.done else "refused"
+        mark = (GOOD if right else BAD).format(f"{word:<7}")
+        stdout.print(f"{mark} {step.name}: {escape(step.detail)}", highlight=False, soft_wrap=True)
+    raise typer.Exit(Exit.FAILED if wrong else Exit.CLEAN)
 
 
 @evidence.command()

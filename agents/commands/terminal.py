@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
+from rich.table import Table
 from rich.text import Text
 
 from pipeline.base.errors import VoxwardenError
@@ -74,6 +75,18 @@ class _Clean:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         for segment in console.render(self._inner, options):
             yield segment if segment.control else Segment(harmless(segment.text), segment.style)
+
+
+class Whole:
+    """A table that fits the screen. In a pipe or a file it is as wide as its content, because nobody sees an edge."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        if not console.is_terminal:
+            options = options.update(width=self._table.__rich_measure__(console, options.update(width=10_000)).maximum)
+        yield from console.render(self._table, options)
 
 
 stdout = console()

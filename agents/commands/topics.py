@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from agents.commands.app import Exit, add_group, settings_of
-from agents.commands.terminal import stdout
+from agents.commands.terminal import Whole, stdout
 
 if TYPE_CHECKING:
     from agents.broker.kafka_topics import Plan
@@ -62,7 +62,7 @@ def _report(plans: "list[Plan]", bootstrap: str, missing: str, failed: bool) -> 
             f"{shown['max.message.bytes']:,} bytes",
             state,
         )
-    stdout.print(table)
+    stdout.print(Whole(table), crop=False)
     for plan in plans:
         if too_long := plan.retention_problem(bootstrap):
             stdout.print(too_long, soft_wrap=True, markup=False)

@@ -39,9 +39,9 @@ def worker(
     """Run one stage of the pipeline on Kafka until SIGTERM or Ctrl-C.
 
     Use it to moderate live rooms on Kafka. Start at most as many workers of a stage as its topic has partitions. On a
-    signal, the worker finishes and commits its batch. On an unexpected error, it ends at once with exit code 3 and does
-    not acknowledge its batch. No record is lost, but the worker must be restarted: run it under a supervisor. `worker
-    all` is a supervisor for the workers of one machine.
+    signal, the worker finishes and commits its batch. If the broker goes away, the worker waits for it. On an
+    unexpected error, it ends at once with exit code 3 and does not acknowledge its batch. No record is lost, but the
+    worker must be restarted: run it under a supervisor. `worker all` is a supervisor for the workers of one machine.
 
     Examples:
       voxwarden worker segment

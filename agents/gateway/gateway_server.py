@@ -18,17 +18,21 @@ from agents.gateway.audio_receiver import MAX_FRAME_BYTES, AudioReceiver
 from agents.gateway.connection_request import Voice
 from agents.gateway.stalls import Stalls
 from agents.gateway.unconfirmed_chunks import Sink
-from agents.gateway.wire import Close, Connection, RefusalError, Strangers
+from agents.gateway.wire import Close, Connection, RefusalError
 from pipeline.base import logs, open_files
 from pipeline.base.errors import ConfigError, DependencyError, InputError
 from pipeline.base.metrics import Metrics, from_zero
 from pipeline.base.network_access import ServerTokens, TokenSet
+from pipeline.base.open_files import Shares
 from pipeline.base.recent_dict import RecentDict
 from pipeline.settings import GatewaySettings
 
 log = logging.getLogger(__name__)
 
 HANDSHAKE_SECONDS = 10.0  # time for the request of a connection
+# Parts of the open files for connections that have not shown a valid token, in all and of one address.
+STRANGERS_SHARE = 4
+STRANGERS_ADDRESS_SHARE = 8
 CLOSE_SECONDS = 2.0  # a peer that does not answer our close for this long is disconnected
 REMEMBERED_ROOMS = 10_000  # rooms in which a client was too fast
 OUTDATED = "A newer connection of this session took over"
@@ -65,7 +69,8 @@ class Gateway:
         self._tokens = _tokens(settings)
         self._egress_tokens = TokenSet(token.get_secret_value() for token in settings.egress_tokens)
         self._live: dict[tuple[str, str], LiveConnection] = {}
-        self._strangers = Strangers(open_files.limit())
+        files = open_files.limit()
+        self._strangers = Shares[Connection](files // STRANGERS_SHARE, files // STRANGERS_ADDRESS_SHARE)
         # When new connections of a room are read, in seconds of the loop. Only after a client there was too fast.
         self._calm = RecentDict[str, float](REMEMBERED_ROOMS)
         self._stalls = Stalls()
@@ -92,6 +97,7 @@ class Gateway:
                 max_size=MAX_FRAME_BYTES,
                 create_connection=partial(Connection, strangers=self._strangers),  # type: ignore[arg-type] # only called
                 open_timeout=HANDSHAKE_SECONDS,
+                backlog=open_files.ACCEPTED_AT_ONCE,
                 ping_interval=None,  # the listener pings, and only clients without unread audio
                 close_timeout=CLOSE_SECONDS,
                 server_header=None,  # strangers learn no version
@@ -102,6 +108,7 @@ class Gateway:
             raise ConfigError(
                 f"The gateway cannot listen on {where}: {error.strerror}", "Set gateway.host and gateway.port."
             ) from error
+        open_files.let_wait(self._server.sockets)
         self._stalls.watch()
         return self
 

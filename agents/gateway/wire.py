@@ -6,7 +6,6 @@ everything else.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
@@ -17,6 +16,7 @@ from websockets.frames import BINARY, CONT, TEXT, CloseCode, Frame, apply_mask  
 from websockets.protocol import CONNECTING, OPEN
 
 from pipeline.base.errors import InputError
+from pipeline.base.open_files import Shares
 
 Message = str | bytes
 
@@ -52,43 +52,14 @@ def whole_frames(data: bytes | memoryview, largest: int) -> tuple[list[bytes], i
     return messages, at
 
 
-class Strangers:
-    """The connections that have not shown a valid token. Each takes one of `files` open files, and anyone can open it.
-
-    All together may use a quarter of the files, those of one address an eighth.
-    """
-
-    def __init__(self, files: int) -> None:
-        self._most, self._most_of_address = files // 4, files // 8
-        self._addresses: dict[Connection, str] = {}
-        self._counts: Counter[str] = Counter()
-
-    def add(self, connection: "Connection") -> bool:
-        """Add a connection. Returns whether there was room for it."""
-        address = str((connection.remote_address or ("",))[0])
-        if len(self._addresses) >= self._most or self._counts[address] >= self._most_of_address:
-            return False
-        self._addresses[connection] = address
-        self._counts[address] += 1
-        return True
-
-    def discard(self, connection: "Connection") -> None:
-        """Take out a connection that has shown a token or has ended."""
-        address = self._addresses.pop(connection, None)
-        if address is not None:
-            self._counts[address] -= 1
-            if not self._counts[address]:
-                del self._counts[address]
-
-
 class Connection(ServerConnection):
     """A WebSocket connection that reads from its socket only when `receive` is called.
 
-    Data that arrives between two calls waits in the buffers of the network. It ends at once if there are too many
-    `strangers`.
+    Data that arrives between two calls waits in the buffers of the network. Until it has shown a valid token, it is one
+    of the `strangers`, and may give way to a newer one.
     """
 
-    def __init__(self, *args: Any, strangers: Strangers, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, strangers: "Shares[Connection]", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._strangers = strangers
         self._messages: list[Message] = []
@@ -223,8 +194,9 @@ class Connection(ServerConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        if not self._strangers.add(self):
-            self.transport.abort()
+        gone = self._strangers.add(self, str((self.remote_address or ("",))[0]))
+        if gone:
+            gone.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

@@ -20,6 +20,9 @@ FETCH_BATCHES = 2
 # A batch must be done within this time. Otherwise workers evict each other from the consumer group again and again.
 REBALANCE_SECONDS = 30.0
 
+# After this time, a send that the broker has not confirmed fails. The stage loop then sends again.
+PRODUCER_SECONDS = 40.0
+
 # How often the clients look for new partitions. With their default of 5 minutes, speech on a new partition would wait.
 METADATA_SECONDS = 10
 
@@ -76,7 +79,7 @@ def create_faust_app(settings: Settings, stage: Stage, metrics: Metrics) -> faus
         consumer_auto_offset_reset="earliest",  # a new group begins with the oldest record, so it misses none
         consumer_group_instance_id=settings.kafka.instance,
         producer_acks=-1,  # all in-sync replicas have the outputs before their batch is acknowledged
-        producer_request_timeout=60.0,
+        producer_request_timeout=PRODUCER_SECONDS,
         producer_max_request_size=MAX_MESSAGE_BYTES * ROOM_FOR_ERRORS,  # a dead letter is larger than its record
     )
     app.transport = Transport(app.conf.broker_consumer, app, Expiry(stage, metrics))

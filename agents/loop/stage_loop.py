@@ -14,7 +14,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
 import faust
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.errors import UnknownTopicOrPartitionError as UnknownTopicError
 
 from agents.broker.kafka_clients import MAX_MESSAGE_BYTES, max_bytes, topic_name
 from agents.broker.kafka_records import (
@@ -54,6 +55,10 @@ PATIENCE_TICKS = 10
 EARLY_SECONDS = 0.1
 """The time between calls of `send_early`."""
 
+# Pause before results are sent again that the broker did not take. With the time-out of the producer, it is shorter
+# than STALL_SECONDS in health.py, so that a worker that waits for a broker without enough replicas stays healthy.
+SEND_AGAIN_SECONDS = 2.0
+
 EXIT_UNFINISHED = 3
 EXIT_HALTED = 4  # a code of its own: a supervisor waits longer, because only a person can fix the cause
 
@@ -81,7 +86,10 @@ class StageMetrics:
 
 
 class StageLoop:
-    """The loop of one worker. `end` ends the process. Tests replace `end`, `sleep` and `clock` (UTC seconds)."""
+    """The loop of one worker. It calls `worked` while it waits for the broker, and `end` ends the process.
+
+    Tests replace `end`, `sleep` and `clock` (UTC seconds).
+    """
 
     def __init__(
         self,
@@ -91,6 +99,7 @@ class StageLoop:
         settings: Settings,
         metrics: Metrics,
         *,
+        worked: Callable[[], None] = lambda: None,
         end: Callable[[int], NoReturn] = end_process,
         sleep: Callable[[float], Any] = asyncio.sleep,
         clock: Callable[[], float] = time.time,
@@ -105,7 +114,7 @@ class StageLoop:
         self._limit = MAX_MESSAGE_BYTES
         self._dead_letter_limit = max_bytes(DEAD_LETTERS)
         self._share = DeadLetterShare(stage.name, settings.kafka.dead_letter_share)
-        self._end, self._sleep, self._clock = end, sleep, clock
+        self._worked, self._end, self._sleep, self._clock = worked, end, sleep, clock
         self._thread = OneThread(stage.name, *([step_back] if stage.spares else []))
         self._one_at_a_time = asyncio.Lock()  # a tick beside a batch would acknowledge its records before they are sent
         self._batch: Sequence[Any] = ()  # for the last line of the log, if the worker gives up
@@ -159,7 +168,7 @@ class StageLoop:
         """Send the finished outputs of early messages, also while the stage works on a batch."""
         try:
             if outputs := self._work.early_outputs():
-                await self._send(outputs, [])
+                await self._send(outputs, [], patient=False)
         except DependencyError as error:
             log.info("%s does not send what it recognised early: %s", self.stage.name, error)
         except Exception as error:
@@ -206,16 +215,19 @@ class StageLoop:
         full = len(records) >= self.stage.batch
         self._behind = self._behind or (full and self._clock() - oldest > BEHIND_SECONDS)
 
-    async def _send(self, outcome: Sequence[Any], batch: Sequence[Received]) -> None:
-        """Send dead letters and outputs to the broker, in order, and wait until it has all of them."""
+    async def _send(self, outcome: Sequence[Any], batch: Sequence[Received], *, patient: bool = True) -> None:
+        """Send dead letters and outputs to the broker, in order, and wait until it has all of them.
+
+        If the broker is away, `patient` tries again until it is back.
+        """
         outputs = [*outcome, *statuses(self.stage, outcome)]
         made = [each for each in map(self._addressed, outputs) if each]
         rejected = [each for each in made if isinstance(each, Rejected)]
         letters = [self._letter(each) for each in batch if each.error]
         letters += [refused(self.stage, each, batch, self._dead_letter_limit) for each in rejected if each.letter]
         self._check_share(batch, rejected)
-        await self._put([(self._dead_letters, letter) for letter in letters])
-        await self._put([each for each in made if not isinstance(each, Rejected)])
+        await self._put([(self._dead_letters, letter) for letter in letters], patient)
+        await self._put([each for each in made if not isinstance(each, Rejected)], patient)
 
     def _addressed(self, outcome: Any) -> Addressed | Rejected | None:
         """Return one output of the stage as an event with its topic. None if no topic takes this kind of output."""
@@ -239,16 +251,31 @@ class StageLoop:
         self._figures.dead_letter_share.set(self._share.share)
         self._figures.dead_letters.inc(len(bad))
 
-    async def _put(self, events: Sequence[Addressed]) -> None:
+    async def _put(self, events: Sequence[Addressed], patient: bool) -> None:
         if not events:
             return
+        level = logging.WARNING
+        while True:
+            try:
+                await self._put_once(events)
+            except KafkaError as error:
+                if not patient or self.app.should_stop or not _is_outage(error):
+                    raise DependencyError(
+                        f"Kafka did not take the results: {error}", "Check that the broker runs."
+                    ) from error
+                self._worked()  # a restart would not bring the broker back
+                self._figures.retries.inc()
+                log.log(level, "%s sends its results again until Kafka takes them: %s", self.stage.name, error)
+                level = logging.INFO  # an outage is in the log once
+                await self._sleep(SEND_AGAIN_SECONDS)
+            else:
+                return
+
+    async def _put_once(self, events: Sequence[Addressed]) -> None:
         producer: Any = await self.app.maybe_start_producer()
         send = producer._ensure_producer().send  # Faust's own send emits signals and costs 50% more CPU
-        try:
-            sent = [await send(topic, each.value, each.key, headers=each.headers) for topic, each in events]
-            await asyncio.gather(*sent)  # without this second await, a refused record is lost without an error
-        except KafkaError as error:
-            raise DependencyError(f"Kafka did not take the results: {error}", "Check that the broker runs.") from error
+        sent = [await send(topic, each.value, each.key, headers=each.headers) for topic, each in events]
+        await asyncio.gather(*sent)  # without this second await, a refused record is lost without an error
 
     def _acknowledge(self, batch: Sequence[Received]) -> None:
         for record in self._work.finished(batch):
@@ -272,3 +299,8 @@ class StageLoop:
             "%s ends without acknowledging its batch (%s): %s", self.stage.name, place, reason, exc_info=unforeseen
         )
         self._end(EXIT_HALTED if isinstance(reason, HaltError) else EXIT_UNFINISHED)
+
+
+def _is_outage(error: KafkaError) -> bool:
+    """Whether the same records may be taken later. Otherwise the broker refuses them."""
+    return isinstance(error, KafkaTimeoutError) or (error.retriable and not isinstance(error, UnknownTopicError))

@@ -60,7 +60,7 @@ def loop_of(
     app = create_faust_app(settings, stage, metrics)
     work = work_of(stage, app, settings, metrics, worked)
     work.backlog = backlog
-    loop = StageLoop(app, stage, work, settings, metrics)
+    loop = StageLoop(app, stage, work, settings, metrics, worked=worked)
     loop.attach()
     return loop
 

@@ -21,8 +21,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pipeline.base import open_files
 from pipeline.base.errors import DependencyError
+from pipeline.base.open_files import Shares
 
-BACKLOG = 128
 # Python's switch interval while the server runs. After each statement a thread needs the interpreter back. With
 # Python's own 5 ms, a request with 50 statements waits 250 ms beside another one that renders its page.
 SWITCH_SECONDS = 0.0005
@@ -54,39 +54,33 @@ ADDRESS_SHARE = 16
 
 
 class TimedProtocol(H11Protocol):
-    """A connection that ends if its request does not arrive in time, or if too many of `files` open files are used."""
+    """A connection that ends if its request does not arrive in time, or gives way to a newer one before it has come."""
 
-    def __init__(self, files: int, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, shares: "Shares[TimedProtocol]", *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._most, self._most_of_address = files // SHARE, files // ADDRESS_SHARE
-        self.address = ""
+        self._shares = shares
         self._deadline: asyncio.TimerHandle | None = None
         self._watched: object = None  # the part of the request that has the deadline, in h11's words
         self._taken = 0  # bytes since the deadline was set
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as the class above
         super().connection_made(transport)
-        self.address = self.client[0] if self.client else ""
-        if self._too_many():
-            transport.abort()
-        else:
-            self._watch()
+        self._watch()
+        gone = self._shares.add(self, self.client[0] if self.client else "")
+        if gone:
+            gone.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._stop_watching()
+        self._shares.discard(self)
 
     def data_received(self, data: bytes) -> None:
         self._taken += len(data)
         super().data_received(data)
         if self.conn.their_state is not self._watched:
+            self._shares.keep(self)
             self._watch()
-
-    def _too_many(self) -> bool:
-        if len(self.connections) <= self._most_of_address:
-            return False
-        same = sum(isinstance(each, TimedProtocol) and each.address == self.address for each in self.connections)
-        return len(self.connections) > self._most or same > self._most_of_address
 
     def _watch(self) -> None:
         """Set a deadline for the part of the request that is on its way, if there is one."""
@@ -116,9 +110,12 @@ class HttpServer(uvicorn.Server):
     """
 
     def __init__(self, app: FastAPI, hang_up: Callable[[], None]) -> None:
+        files = open_files.limit()
+        shares = Shares[TimedProtocol](files // SHARE, files // ADDRESS_SHARE)
         config = uvicorn.Config(
             app,
-            http=partial(TimedProtocol, open_files.limit()),  # type: ignore[arg-type] # it is only called
+            http=partial(TimedProtocol, shares),  # type: ignore[arg-type] # it is only called
+            backlog=open_files.ACCEPTED_AT_ONCE,
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -131,6 +128,10 @@ class HttpServer(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        open_files.let_wait(sockets or [])
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._hang_up()
@@ -153,7 +154,7 @@ async def served(app: FastAPI, listener: socket.socket, hang_up: Callable[[], No
 def listen(host: str, port: int, section: str) -> socket.socket:
     """Open a socket that listens; `section` has its settings. Raises DependencyError if the port is taken."""
     try:
-        listener = socket.create_server((host, port), backlog=BACKLOG)
+        listener = socket.create_server((host, port), backlog=open_files.WAITING)
     except OSError as error:
         raise DependencyError(
             f"The {section} cannot listen on {host}:{port}: {error.strerror}", f"Set {section}.port to a free port."

@@ -1,20 +1,24 @@
-"""`voxwarden run` as a process: a kill loses no speech, Ctrl-C ends it cleanly, and a second run is refused."""
+"""`voxwarden run` as a process: a kill loses no speech, strangers keep nobody out, and a second run is refused."""
 
 import json
 import os
 import re
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from pipeline.base import open_files
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Utterance
 from pipeline.review.cases.case_values import Filters
@@ -44,15 +48,18 @@ WAIT_SECONDS = 300.0
 class Process:
     """A `voxwarden run` with the model tiny.en."""
 
-    def __init__(self, data: Path) -> None:
-        ports = [f"--set={name}.port=0" for name in ("gateway", "metrics", "console")]
+    def __init__(self, data: Path, files: int | None = None) -> None:
+        """`files` limits the open files of the process."""
+        ports = [f"--set={name}.port=0" for name in ("gateway", "metrics", "console", "api")]
         fast = ["--set=asr.model=tiny.en", "--set=asr.language=en", "--set=asr.languages=[en]"]
         fast.append("--set=gateway.burst_seconds=60")  # all speech arrives at once
         self.errors = data.parent / f"{data.name}.{time.monotonic_ns()}.err"
         with self.errors.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "agents", f"--set=data_dir={data}", *ports, *fast, "run"], stderr=file
+                [sys.executable, "-m", "agents", f"--set=data_dir={data}", *ports, *fast, "run", "--api"], stderr=file
             )
+        if files:
+            resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (files, files))
 
     def told(self, pattern: str) -> str:
         """Wait until stderr matches `pattern` and return the match."""
@@ -74,8 +81,8 @@ def until(look, process: Process):  # type: ignore[no-untyped-def]
 
 
 @contextmanager
-def started(data: Path) -> Iterator[Process]:
-    process = Process(data)
+def started(data: Path, files: int | None = None) -> Iterator[Process]:
+    process = Process(data, files)
     try:
         process.told("(Press Ctrl-C to stop)")
         yield process
@@ -158,3 +165,36 @@ def test_a_second_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
         assert "Traceback" not in said
         os.kill(first.process.pid, signal.SIGINT)
         assert first.process.wait(WAIT_SECONDS) == 0
+
+
+def stranger(port: int, data: bytes) -> socket.socket:
+    """A connection that sends `data`, if the server does not end it before."""
+    made = socket.create_connection(("127.0.0.1", port), WAIT_SECONDS)
+    with suppress(ConnectionError):
+        made.sendall(data)
+    return made
+
+
+def asked(port: int, path: str) -> int:
+    """Return the status of an answer."""
+    return httpx.get(f"http://127.0.0.1:{port}{path}", trust_env=False, timeout=WAIT_SECONDS).status_code
+
+
+@pytest.mark.weights
+def test_a_thousand_connections_that_ask_nothing_keep_nobody_out(tmp_path: Path) -> None:
+    """Silence and half a header on each port, from the address of the honest clients, with 1,024 open files."""
+    open_files.raise_limit()
+    with started(tmp_path / "data", files=1024) as process, ExitStack() as held:
+        names = ("Gateway", "Metrics", "Console", "API")
+        gateway, metrics, console, api = (int(process.told(rf"{name}  .*127\.0\.0\.1:(\d+)")) for name in names)
+        before = process.errors.stat().st_size
+        for port in (gateway, metrics, console, api):
+            for number in range(1_000):
+                held.enter_context(stranger(port, b"" if number % 2 else b"GET / HTTP/1.1\r\nHost:"))
+            assert asked(metrics, "/healthz") == 200
+            assert asked(console, "/login") == 200
+            assert asked(api, "/v1/models") == 401  # it asks for a token
+            with connection(process) as socket:
+                socket.send(bytes(6_400))
+                assert json.loads(socket.recv(WAIT_SECONDS))["received_samples"] > 0
+        assert process.errors.read_bytes()[before:] == b""

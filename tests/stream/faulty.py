@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Sequence
 
+from agents.loop import faust_app
 from agents.loop.faust_app import create_faust_app
 from agents.loop.stage_loop import StageLoop
 from agents.loop.work import BatchWork
@@ -39,6 +40,10 @@ class Faulty(Processor[Transcript, Flag]):
                 raise DependencyError("The store does not answer")
             case "slow":
                 time.sleep(0.02)
+            case "hold":
+                (self._folder / "holds").touch()
+                while not (self._folder / "goes on").exists():
+                    time.sleep(0.05)
         made = flag(f"flag-{transcript.start:.0f}")
         return make_huge(made) if transcript.text == "huge" else made
 
@@ -59,6 +64,8 @@ def make_huge(made: Flag) -> Flag:
 def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     settings, metrics = load(), Metrics()
+    if (settings.data_dir / "impatient").exists():
+        faust_app.PRODUCER_SECONDS = 4.0
     app = create_faust_app(settings, JUDGE, metrics)
     runner = StageLoop(app, JUDGE, BatchWork(Faulty(settings)), settings, metrics)
     runner.attach()

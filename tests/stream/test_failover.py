@@ -12,17 +12,20 @@ from agents.broker import audio_log, kafka_topics
 from agents.broker.audio_log import KafkaLog
 from agents.broker.kafka_clients import admin, topic_name
 from agents.broker.send_recordings import Ingest
+from agents.loop.stage_loop import EXIT_UNFINISHED
 from pipeline.base.errors import DependencyError
 from pipeline.contract.messages import AudioChunk
-from pipeline.contract.topology import AUDIO, UTTERANCES, Topic
+from pipeline.contract.topology import AUDIO, FLAGS, JUDGE, TRANSCRIPTS, UTTERANCES, Topic
 from pipeline.settings import Kafka, Settings
 from tests.broker import Broker, Cluster
-from tests.builders import utterance
-from tests.stream.kafka_io import headers_of, put, wait_for
+from tests.builders import transcript, utterance
+from tests.stream.kafka_io import headers_of, put, wait_for, wait_for_members, wait_until
+from tests.stream.processes import worker
 
 pytestmark = pytest.mark.broker
 
 CHUNKS = 400
+AGAIN = "sends its results again"
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +84,38 @@ def test_evidence_is_read_again_after_the_brokers_are_back(
             break
     assert found is not None
     log.close()
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_worker_outlives_an_outage_of_its_brokers(
+    stopped: bool, cluster: Cluster, settings: Settings, tmp_path: Path
+) -> None:
+    """The batch in hand is sent when they are back, by the same process, or by the next one after a SIGTERM."""
+    room, nodes = f"room-{stopped}", cluster.nodes[1:]
+    (tmp_path / "impatient").touch()
+    with worker(settings, tmp_path / "log", "tests.stream.faulty") as process:
+        wait_for_members(settings, JUDGE, 1)
+        texts = ["hold", *["fine"] * 9]
+        put(settings, TRANSCRIPTS, [transcript(text, 10 * stopped + n, room=room) for n, text in enumerate(texts)])
+        wait_until((tmp_path / "holds").exists, process.running)
+        for node in nodes:
+            node.stop()
+        (tmp_path / "goes on").touch()
+        wait_until(lambda: AGAIN in process.log, process.running)
+        if stopped:
+            assert process.stop() == EXIT_UNFINISHED
+        for node in nodes:
+            node.launch()
+        for node in nodes:
+            node.await_ready()
+        if stopped:
+            process.start()
+        wanted = {f"flag-{10 * stopped + n}" for n in range(10)}
+        wait_for(
+            settings, FLAGS, lambda found: wanted <= {headers_of(each)["ce_id"] for each in found}, process.running
+        )
+        assert "Traceback" not in process.log
 
 
 @pytest.mark.timeout(180)

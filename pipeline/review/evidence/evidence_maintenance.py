@@ -13,6 +13,7 @@ from pipeline.review.evidence.evidence_store import EvidenceStore, SealedEvidenc
 from pipeline.review.evidence.sealing import ClipDamaged
 from pipeline.review.privacy import holds
 from pipeline.review.tables.core import EVIDENCE
+from pipeline.settings import Settings
 
 PAGE = 200
 
@@ -128,6 +129,22 @@ class ProbeStep(Struct, frozen=True):
     name: str
     done: bool
     detail: str
+
+
+RIGHTS: dict[str, frozenset[str]] = {
+    "deliver": frozenset({"answer", "write"}),
+    "console": frozenset({"answer", "write", "read", "hold"}),
+    "retention": frozenset({"answer", "delete"}),
+}
+"""The steps that succeed with the account of each role, on a bucket whose objects can be locked."""
+
+
+def is_right(step: ProbeStep, role: str, settings: Settings) -> bool:
+    """Whether the account of a role may do what it must, or was refused what it must not do."""
+    if step.name == "hold" and not settings.evidence.s3.object_lock:
+        return True  # nothing was tried
+    deletes = role == "console" and step.name == "delete" and settings.retention.in_console
+    return step.done == (deletes or step.name in RIGHTS[role])
 
 
 def probe(evidence: EvidenceStore) -> Iterator[ProbeStep]:

@@ -11,6 +11,7 @@ from pipeline.base.errors import ConfigError
 from pipeline.review.cases.case_values import Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence import evidence_maintenance
+from pipeline.review.evidence.evidence_maintenance import ProbeStep
 from pipeline.review.evidence.evidence_store import checksum, open_evidence
 from pipeline.review.review_store import SqlReviewStore, open_store
 from pipeline.settings import Settings
@@ -89,6 +90,35 @@ def test_a_rotation_without_a_key_is_refused(run: Run, clips: list[Path]) -> Non
 def test_a_store_without_clips_has_no_fault(run: Run, tmp_path: Path) -> None:
     open_store(Settings(data_dir=tmp_path)).close()
     assert (run("verify").exit_code, run("verify").stdout) == (0, "No clips.\n")
+
+
+@pytest.mark.parametrize(
+    ("role", "done", "wrong"),
+    [
+        ("deliver", {"answer", "write"}, set()),
+        ("deliver", {"answer", "write", "read", "delete"}, {"read", "delete"}),
+        ("deliver", {"answer"}, {"write"}),
+        ("console", {"answer", "write", "read", "hold", "delete"}, set()),
+        ("retention", {"answer", "delete"}, set()),
+        ("retention", {"delete"}, {"answer"}),
+    ],
+)
+def test_check_compares_an_account_with_its_role(
+    role: str, done: set[str], wrong: set[str], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("answer", "write", "read", "hold", "delete")
+    steps = [ProbeStep(name, name in done, "tried") for name in names]
+    monkeypatch.setattr(evidence_maintenance, "probe", lambda _: steps)
+    shown = run("check", "--role", role)
+    assert shown.exit_code == (3 if wrong else 0)
+    assert {line.split()[2] for line in shown.stdout.splitlines() if line[0] == "■"} == {f"{each}:" for each in wrong}
+
+
+def test_a_folder_gives_deliver_too_many_rights(run: Run) -> None:
+    assert run("check").exit_code == 0
+    shown = run("check", "--role", "deliver")
+    assert shown.exit_code == 3
+    assert "■ allowed delete:" in shown.stdout
 
 
 def test_check_shows_each_step(run: Run, s3_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:

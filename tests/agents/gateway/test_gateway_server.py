@@ -432,7 +432,7 @@ async def test_frames_of_one_read_are_one_chunk() -> None:
         assert [len(chunk.data) for chunk in place.sink.chunks] == [640, 3 * 640]
 
 
-async def test_only_so_many_connections_without_a_token_stay_open_and_speakers_do_not_count(
+async def test_the_oldest_connection_without_a_token_gives_way_and_speakers_do_not_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(open_files, "limit", lambda: 16)
@@ -442,11 +442,11 @@ async def test_only_so_many_connections_without_a_token_stay_open_and_speakers_d
             await speaker.send(FRAME)
         await until(lambda: len(place.sink.chunks) == 5)
         idle = [await asyncio.open_connection("127.0.0.1", place.gateway.port) for _ in range(3)]
-        assert await asyncio.wait_for(idle[2][0].read(), 10) == b""
-        assert not idle[0][0].at_eof()
+        assert await asyncio.wait_for(idle[0][0].read(), 10) == b""
         assert not idle[1][0].at_eof()
-        idle[0][1].close()
-        await until(lambda: len(place.gateway._strangers._addresses) == 1)
+        assert not idle[2][0].at_eof()
+        idle[1][1].close()
+        await until(lambda: len(place.gateway._strangers) == 1)
         async with place.client() as client:
             await client.send(FRAME)
             await until(lambda: place.sink.chunks[-1].speaker == "alice")

@@ -6,10 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, cast
 
 import pytest
-from aiokafka.errors import KafkaTimeoutError
+from aiokafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 
 from agents.loop.faust_app import create_faust_app
-from agents.loop.stage_loop import EXIT_UNFINISHED, PATIENCE_TICKS, StageLoop
+from agents.loop.health import STALL_SECONDS
+from agents.loop.stage_loop import EXIT_UNFINISHED, PATIENCE_TICKS, SEND_AGAIN_SECONDS, StageLoop
 from agents.loop.work import BatchWork
 from pipeline.base.errors import DependencyError
 from pipeline.base.metrics import Metrics
@@ -79,6 +85,7 @@ class Loop:
 
     def __init__(self, store: Store, pause_takes: float = 0.0) -> None:
         self.pauses: list[float] = []
+        self.signs: list[float] = []  # times of the calls of `worked`
         self._pause_takes = pause_takes
         self.now = NOW
         settings = Settings()
@@ -92,6 +99,7 @@ class Loop:
             BatchWork(store),
             settings,
             metrics,
+            worked=lambda: self.signs.append(self.now),
             end=self._end,
             sleep=self._sleep,
             clock=lambda: self.now,
@@ -154,28 +162,77 @@ async def test_the_last_log_line_names_the_records_in_hand(caplog: pytest.LogCap
     assert "(voice.flags/3/100 to 100, voice.flags/7/100 to 102): no disk" in caplog.text
 
 
-async def test_a_broker_that_is_away_ends_the_process_without_a_traceback(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    loop, bad = Loop(Store()), records(1)
-    bad[0].value = b"{"
+@dataclass
+class Broker:
+    """A producer whose broker fails `outages` times with `fault`."""
 
-    class Away:
-        def _ensure_producer(self) -> "Away":
+    outages: int
+    fault: type[KafkaError] = KafkaTimeoutError
+    taken: list[bytes] = field(default_factory=list)
+
+    def _ensure_producer(self) -> "Broker":
+        return self
+
+    async def send(self, _: str, value: bytes, *__: object, **___: object) -> "asyncio.Future[None]":
+        sent = asyncio.get_running_loop().create_future()
+        if self.outages:
+            self.outages -= 1
+            sent.set_exception(self.fault)
+        else:
+            self.taken.append(value)
+            sent.set_result(None)
+        return sent
+
+    def serve(self, loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def producer() -> Broker:
             return self
 
-        async def send(self, *_: object, **__: object) -> NoReturn:
-            raise KafkaTimeoutError
+        monkeypatch.setattr(loop.runner.app, "maybe_start_producer", producer)
 
-    async def away() -> Away:
-        return Away()
 
-    monkeypatch.setattr(loop.runner.app, "maybe_start_producer", away)
+def broken(count: int) -> list[Record]:
+    made = records(count)
+    for record in made:
+        record.value = b"{"
+    return made
+
+
+async def test_a_worker_waits_for_an_hour_without_a_broker_and_says_so_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, broker, bad = Loop(Store()), Broker(outages=90), broken(1)
+    broker.serve(loop, monkeypatch)
+    await loop.run(bad)
+    assert len(loop.pauses) * (loop.runner.app.conf.producer_request_timeout + SEND_AGAIN_SECONDS) > 3_600
+    assert len(loop.signs) == 90
+    assert loop.runner.app.conf.producer_request_timeout + SEND_AGAIN_SECONDS < STALL_SECONDS
+    assert len(broker.taken) == 1
+    assert loop.consumer.acknowledged == bad
+    (said,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert "deliver sends its results again until Kafka takes them: KafkaTimeoutError" in said
+
+
+@pytest.mark.parametrize("fault", [TopicAuthorizationFailedError, UnknownTopicOrPartitionError])
+async def test_a_broker_that_refuses_the_results_ends_the_process_without_a_traceback(
+    fault: type[KafkaError], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = Loop(Store())
+    Broker(outages=1, fault=fault).serve(loop, monkeypatch)
     with pytest.raises(Ended, match=str(EXIT_UNFINISHED)):
-        await loop.run(bad)
+        await loop.run(broken(1))
     assert loop.consumer.acknowledged == []
-    assert "Kafka did not take the results: KafkaTimeoutError" in caplog.text
+    assert "Kafka did not take the results: " in caplog.text
     assert "Traceback" not in caplog.text
+
+
+async def test_a_worker_that_stops_waits_no_longer_for_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = Loop(Store())
+    Broker(outages=99).serve(loop, monkeypatch)
+    loop.runner.app._stopped.set()
+    with pytest.raises(Ended, match=str(EXIT_UNFINISHED)):
+        await loop.run(broken(1))
+    assert loop.pauses == []
+    assert loop.consumer.acknowledged == []
 
 
 async def test_a_tick_waits_for_a_backlog_but_not_for_ever() -> None:

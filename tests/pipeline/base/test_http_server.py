@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from itertools import count
 
 import pytest
 from fastapi import FastAPI, Request
@@ -95,6 +94,7 @@ class Place:
         self.port = port
         self.read = asyncio.Event()  # the app reads a body when it is set
         self.read.set()
+        self.asked = asyncio.Queue[None]()  # an item for each request that has reached the app
         self.writers: list[asyncio.StreamWriter] = []
 
     async def opened(self, data: bytes = b"", address: str = "127.0.0.1") -> Socket:
@@ -112,6 +112,7 @@ async def serving() -> AsyncIterator[Place]:
 
     @app.post("/length")
     async def length(request: Request) -> int:
+        made.asked.put_nowait(None)
         await made.read.wait()
         return len(await request.body())
 
@@ -165,22 +166,20 @@ async def test_a_body_for_which_the_app_is_too_slow_has_no_deadline(
     assert await answered(socket) == b"%d" % size
 
 
-async def test_one_address_has_a_part_of_the_connections_and_all_have_a_limit(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Two of one address and four in all. A connection that ends makes room."""
+async def test_the_oldest_connection_without_a_request_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of one address and four in all may be open. If all wait for their answer, the newest one is refused."""
     monkeypatch.setattr(http_server, "HEADER_SECONDS", 1_000)
     monkeypatch.setattr(http_server, "ADDRESS_SHARE", 8)
     monkeypatch.setattr(open_files, "limit", lambda: 16)
     async with serving() as place:
-        idle = [await place.opened(address=f"127.0.0.{address}") for address in (1, 1, 2)]
-        assert await answered(await place.opened(WHOLE)) == b"", "the third one of its address"
-        idle.append(await place.opened(address="127.0.0.2"))
-        assert await answered(await place.opened(WHOLE, "127.0.0.3")) == b"", "the fifth one in all"
-        idle[0][1].transport.abort()
-        for _ in count():
-            if await answered(await place.opened(WHOLE, "127.0.0.3")):
-                break  # now the server knows that the first one is gone
-            await asyncio.sleep(0.01)
-        idle[3][1].write(WHOLE)
-        assert await answered(idle[3]) == b"3"
+        idle = [await place.opened(address=f"127.0.0.{address}") for address in (1, 2, 1)]
+        assert await answered(await place.opened(WHOLE)) == b"3", "the third one of its address"
+        assert await idle[0][0].read() == b""
+        place.read.clear()
+        asking = [await place.opened(WHOLE, f"127.0.0.{address}") for address in (2, 3, 3)]
+        assert [await each[0].read() for each in idle[1:]] == [b"", b""], "the oldest ones in all"
+        for _ in range(4):
+            await place.asked.get()
+        assert await answered(await place.opened(WHOLE, "127.0.0.3")) == b""
+        place.read.set()
+        assert [await answered(each) for each in asking] == [b"3"] * 3

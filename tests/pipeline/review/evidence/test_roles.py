@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.review.evidence.aws import Forbidden, S3Evidence
-from pipeline.review.evidence.evidence_maintenance import probe
+from pipeline.review.evidence.evidence_maintenance import RIGHTS, probe
 from pipeline.settings import EvidenceSettings
 from tests.broker import ROOT
 from tests.s3 import S3Server
@@ -53,6 +53,7 @@ def test_the_check_shows_the_table_of_the_page(account: Account) -> None:
     rows = PAGE[PAGE.index(header) :].split("\n\n")[0].splitlines()[2:]
     stated = {cells[0]: cells[1:] for row in rows if (cells := [cell.strip() for cell in row.strip("|").split("|")])}
     for place, role in enumerate(ROLES):
+        assert {step for step, cells in stated.items() if cells[place] == "ok"} == RIGHTS[role]
         shown = {step.name: step.done for step in probe(account(role))}
         expected = {step: cells[place] == "ok" for step, cells in stated.items()}
         assert shown == expected, role
