@@ -32,7 +32,10 @@ def find_device(name: str) -> str:
         return device
     if name != "auto":
         raise ConfigError(f"asr.device: {name!r} cannot be used: {fault}", "Set cpu, cuda, cuda:1 or auto.")
-    log.warning("The CPU runs the models, because the GPU cannot: %s. asr.device=cpu hides this warning.", fault)
+    log.warning(
+        "The CPU runs the models, because the GPU cannot: %s. CUDA_VISIBLE_DEVICES= hides the GPU and this warning.",
+        fault,
+    )
     return CPU
 
 
