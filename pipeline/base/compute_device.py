@@ -33,7 +33,7 @@ def find_device(name: str) -> str:
     if name != "auto":
         raise ConfigError(f"asr.device: {name!r} cannot be used: {fault}", "Set cpu, cuda, cuda:1 or auto.")
     log.warning(
-        "The CPU runs the models, because the GPU cannot: %s. CUDA_VISIBLE_DEVICES= hides the GPU and this warning.",
+        "The CPU runs the models, not the GPU: %s. CUDA_VISIBLE_DEVICES= hides the GPU.",
         fault,
     )
     return CPU

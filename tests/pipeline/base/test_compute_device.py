@@ -71,7 +71,7 @@ def test_a_gpu_that_does_not_work_is_named_once(
     assert [find_device("auto"), find_device("auto")] == ["cpu", "cpu"]
     (message,) = caplog.messages
     assert str(error).partition("\n")[0].removesuffix(".") in message
-    assert "asr.device=cpu" in message
+    assert "CUDA_VISIBLE_DEVICES=" in message
     with pytest.raises(ConfigError, match=r"asr\.device: 'cuda:1' cannot be used"):
         find_device("cuda:1")
 
