@@ -85,7 +85,7 @@ def test_a_gpu_without_pytorch_is_named_with_the_install_command(
     monkeypatch.setattr(compute_device, "require", missing)
     assert find_device("auto") == "cpu"
     assert (
-        "because the GPU cannot: it needs torch, which this install does not have. Install with `pip`." in caplog.text
+        "not the GPU: it needs torch, which this install does not have. Install with `pip`." in caplog.text
     )
 
 
