@@ -84,9 +84,7 @@ def test_a_gpu_without_pytorch_is_named_with_the_install_command(
 
     monkeypatch.setattr(compute_device, "require", missing)
     assert find_device("auto") == "cpu"
-    assert (
-        "not the GPU: it needs torch, which this install does not have. Install with `pip`." in caplog.text
-    )
+    assert "not the GPU: it needs torch, which this install does not have. Install with `pip`." in caplog.text
 
 
 def test_an_unknown_device_is_refused() -> None:
