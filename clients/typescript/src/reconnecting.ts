@@ -2,7 +2,7 @@
 
 export const FINAL = new Set([1007, 1009, 4400, 4401, 4403, 4409]);
 const AT_ONCE = new Set([1000, 1001, 1011, 1012, 4408, 4429]);
-const LONGEST_PAUSE = 30;
+const LONGEST_PAUSE = 10;
 const JITTER = 0.25;
 
 /** Wait, but not longer than until `signal` is aborted. */

@@ -21,8 +21,8 @@ REMEDIES = {
 AT_ONCE = {1000, 1001, 1011, 1012, 4408, 4429}
 """After these codes, the first try follows at once: they do not say that the gateway is overloaded."""
 
-LONGEST_PAUSE = 30.0
-"""Seconds."""
+LONGEST_PAUSE = 10.0
+"""Seconds. A client keeps 60 s of audio: after a longer pause, it would have to drop some of it."""
 
 JITTER = 0.25
 """A pause is longer by up to this share, at random. So the clients of a gateway come back one after the other."""

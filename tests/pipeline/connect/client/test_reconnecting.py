@@ -42,7 +42,7 @@ def test_each_close_code_is_answered_as_documented(code: int) -> None:
 
 def test_pauses_double_up_to_half_a_minute_until_audio_is_acknowledged() -> None:
     reconnecting = still()
-    assert [reconnecting.pause_after(closed(1012)) for _ in range(8)] == [0, 1, 2, 4, 8, 16, 30, 30]
+    assert [reconnecting.pause_after(closed(1012)) for _ in range(8)] == [0, 1, 2, 4, 8, 10, 10, 10]
     reconnecting.progressed()
     assert [reconnecting.pause_after(OSError()) for _ in range(3)] == [1, 2, 4]
 
