@@ -40,7 +40,7 @@ def test_each_close_code_is_answered_as_documented(code: int) -> None:
         assert still().pause_after(closed(code)) == (1.0 if answer.startswith("yes, later") else 0.0)
 
 
-def test_pauses_double_up_to_half_a_minute_until_audio_is_acknowledged() -> None:
+def test_pauses_double_up_to_ten_seconds_until_audio_is_acknowledged() -> None:
     reconnecting = still()
     assert [reconnecting.pause_after(closed(1012)) for _ in range(8)] == [0, 1, 2, 4, 8, 10, 10, 10]
     reconnecting.progressed()
