@@ -144,7 +144,7 @@ def test_a_missing_library_comes_with_its_remedy(
     for name in [name for name in sys.modules if name.startswith(("botocore", "pipeline.review.evidence.aws"))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(ConfigError, match=rf"{setting} needs {missing}.*voxwarden\[s3\]"):
+    with pytest.raises(ConfigError, match=rf"{setting} needs {missing}.*pip install 'botocore.*cryptography"):
         open_evidence(settings(tmp_path, **chosen))
 
 
