@@ -217,7 +217,7 @@ def test_mistakes_are_named(home: Path, present: Path, tmp_path: Path, monkeypat
     assert "cannot be made" in str(run(home, present, "train", "--decisions", "--out", f"{out}/under").exception)
     assert "no model.onnx" in str(run(home, tmp_path, "train", "--decisions", "--out", out).exception).lower()
     monkeypatch.setattr(command, "NEEDED", ("torch", "absent"))
-    assert "Training needs absent. Install it: pip" in str(run(home, present, "train", "--decisions", "--out", out).exception)
+    assert "needs absent. Install it: pip" in str(run(home, present, "train", "--decisions", "--out", out).exception)
     assert not [*tmp_path.iterdir()]
 
 
