@@ -91,14 +91,16 @@ def run_worker(role: str, settings: Settings) -> None:
         serving(metrics, settings.metrics.host, settings.metrics.port, health.probes) as url,
         dependencies.watching(),
         health.watching(),
-        exchanging(settings) if stage.stores else nullcontext(),  # in deliver, because it has both store and broker
     ):
         # Faust reports "ready" and does nothing if a topic is missing.
         patiently(lambda: kafka_topics.require(settings.kafka, stage))
         loop = patiently(lambda: loop_of(stage, settings, metrics, health.backlog, health.worked))
         health.follow(loop.app)
         log.info("%s reads %s; metrics at %s", role, ", ".join(topic.name for topic in stage.takes), url)
-        with working_ahead(loop, settings):
+        with (
+            exchanging(settings) if stage.stores else nullcontext(),  # in deliver, because it has both store and broker
+            working_ahead(loop, settings),
+        ):
             run_loop(loop)
 
 
