@@ -14,6 +14,8 @@ export interface Result {
   risk: number;
   labels: Record<string, number>;
   flagged_labels: string[];
+  /** Flagged labels that the policy calls fit for an automatic action. */
+  act: string[];
   reasons: string[];
   hits: { term: string; label: string; level: string; start: number; end: number }[];
   language: string;

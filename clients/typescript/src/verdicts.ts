@@ -29,6 +29,8 @@ export interface Verdict {
   text: string;
   suggestion: "pass" | "review" | "block";
   flagged?: string[];
+  /** Flagged labels that the policy calls fit for an automatic action. */
+  act?: string[];
   [field: string]: unknown;
 }
 
@@ -52,8 +54,8 @@ export async function* verdicts(options: VerdictOptions): AsyncGenerator<{ verdi
       for await (const event of events(options, last, () => reconnecting.connected())) {
         last = event.id || last;
         const verdict = verdictOf(event);
-        // More words can make a flag worse. Then it comes again, with another suggestion.
-        const key = `${verdict?.id} ${verdict?.suggestion}`;
+        // More words can make a flag worse. Then it comes again, with another suggestion, or fit for an action.
+        const key = `${verdict?.id} ${verdict?.suggestion} ${!!verdict?.act?.length}`;
         if (!verdict || seen.has(key)) continue;
         reconnecting.progressed();
         seen.add(key);

@@ -175,8 +175,8 @@ class VerdictStream:
         found = _data_of(event) if event.kind == KIND else None
         if event.id:
             self.last_event_id = event.id
-        # More words can make a flag worse. Then it comes again, with another suggestion.
-        key = (found["id"], str(found.get("suggestion"))) if found else ("", "")
+        # More words can make a flag worse. Then it comes again, with another suggestion, or fit for an action.
+        key = (found["id"], f"{found.get('suggestion')} {bool(found.get('act'))}") if found else ("", "")
         if found is None or key in self._seen:
             return None
         self._reconnecting.progressed()

@@ -80,6 +80,12 @@ async def test_a_verdict_that_becomes_worse_comes_again() -> None:
         assert await first(VerdictStream(url, "a-token"), 3) == ["flag-1", "flag-1", "flag-2"]
 
 
+async def test_a_verdict_that_becomes_fit_for_an_action_comes_again() -> None:
+    fit = event(1).replace(b'"suggestion"', b'"act": ["hate"], "suggestion"')
+    async with server([OK + event(1) + event(1) + fit + fit + event(2)]) as (url, _):
+        assert await first(VerdictStream(url, "a-token"), 3) == ["flag-1", "flag-1", "flag-2"]
+
+
 async def test_it_begins_after_a_given_id() -> None:
     async with server([OK + event(8)]) as (url, requests):
         assert await first(VerdictStream(url + "/", "a-token", last_event_id="7"), 1) == ["flag-8"]
