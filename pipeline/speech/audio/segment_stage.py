@@ -92,7 +92,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
         """
         self._sent.note(each for each in sent if isinstance(each, Utterance))
         for chunk in earlier:
-            deque(self._speakers.take(chunk), maxlen=0)  # its utterances were returned before
+            deque(self._speakers.take_earlier(chunk), maxlen=0)  # its utterances were returned before
         for key in self.speakers() if whole else ():
             deque(self._unfinished(key), maxlen=0)
 

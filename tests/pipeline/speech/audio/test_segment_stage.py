@@ -209,6 +209,20 @@ def test_unfinished_speech_keeps_its_id_after_a_lead_in() -> None:
         assert found == [each.id for each in whole if each.end >= cut.end]
 
 
+def test_audio_before_a_lead_in_that_is_sent_again_is_not_heard() -> None:
+    """The client sent 3 s again in smaller chunks. Some of them begin before the first chunk of the lead-in."""
+    audio = monologue()[: 12 * SAMPLE_RATE]
+    broken, safe = 7 * SAMPLE_RATE, 4 * SAMPLE_RATE
+    stream = connection(audio[:broken], 0, 2 * SAMPLE_RATE)
+    stream[-1] = structs.replace(stream[-1], final=False)
+    place = len(stream)
+    stream += connection(audio[safe:], safe, 3_000)
+    stage = segment()
+    stage.lead_in(stream[place - 1 : place])
+    found = utterances(stage.process(stream[place:]))
+    assert min(each.start for each in found) > stream[place - 1].start - WINDOW / SAMPLE_RATE
+
+
 def test_a_lead_in_is_not_counted_as_speech() -> None:
     metrics = Metrics()
     stage = segment(metrics)
