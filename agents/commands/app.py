@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from agents.commands.terminal import standard_streams, stderr
 from pipeline.base import open_files, yaml_reading
 from pipeline.base.errors import ConfigError, VoxwardenError
+from pipeline.base.logs import LineFormatter
 from pipeline.base.user_files import PREFIX
 from pipeline.settings import Settings, load
 
@@ -137,9 +138,9 @@ def options(
       voxwarden run                moderate live rooms on one machine
       voxwarden doctor             check what this machine lacks
     """
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter())
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])
     if not verbose:  # the library logs every attempt to connect; our error reports it once
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
     open_files.raise_limit()

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from pipeline.base.errors import CaseError, DependencyError, Missing, ParameterError, VoxwardenError
+from pipeline.base.logs import REQUEST
 
 KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
@@ -91,4 +92,8 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     del request
-    return problem(f"An unexpected {type(error).__name__}; see the log of the API", 500)  # its text may contain speech
+    # The error's text may contain speech. This answer passes no middleware, so it has to name the request itself.
+    answer = problem(f"An unexpected {type(error).__name__}; see the log of the API", 500)
+    if identity := REQUEST.get():
+        answer.headers["x-request-id"] = identity
+    return answer

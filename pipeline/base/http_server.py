@@ -116,6 +116,7 @@ class HttpServer(uvicorn.Server):
             app,
             http=partial(TimedProtocol, shares),  # type: ignore[arg-type] # it is only called
             backlog=open_files.ACCEPTED_AT_ONCE,
+            log_config=None,  # its lines go to our log, so they name the request
             log_level="warning",
             access_log=False,
             server_header=False,

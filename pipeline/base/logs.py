@@ -2,10 +2,25 @@
 
 import logging
 import math
+from contextvars import ContextVar
+
+REQUEST: ContextVar[str] = ContextVar("request", default="")
+"""Id of the HTTP request on which this code works; empty: on none."""
 
 REPEAT_SECONDS = 60.0
 # Messages that are remembered. A library has some dozens.
 MAX_MESSAGES = 256
+
+
+class LineFormatter(logging.Formatter):
+    """Formats a line of the log. It ends with the id of the request on which the code works, if there is one."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name of the class above
+        line = super().formatMessage(record)
+        return f"{line} [request {identity}]" if (identity := REQUEST.get()) else line
 
 
 def without_debug(*libraries: str) -> None:

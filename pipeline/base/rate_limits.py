@@ -79,6 +79,15 @@ class TokenBucket:
         self._fill()
         return max(0.0, -debt - self._level) / self._rate
 
+    def left(self) -> float:
+        """Return the units that are allowed now."""
+        self._fill()
+        return max(0.0, self._level)
+
+    def full_in(self) -> float:
+        """Return the seconds until the whole burst is allowed again."""
+        return self.wait(-self._burst)
+
     def _fill(self) -> None:
         now = self._clock()
         self._level = max(self._level, min(self._burst, self._level + (now - self._at) * self._rate))

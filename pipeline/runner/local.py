@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -87,7 +88,7 @@ class StageRunner:
 
     async def start(self, build: Callable[[], Processor[Any, Any]]) -> None:
         """Build the processor in the stage's own thread."""
-        self.processor = await asyncio.get_running_loop().run_in_executor(self._thread, build)
+        self.processor = await self._in_thread(build)
 
     async def lead_in(self) -> None:
         """Let the processor hear the audio that a killed runner had cut."""
@@ -243,14 +244,17 @@ class StageRunner:
                     await taker.put(output)
 
     async def _patiently(self, work: Callable[[], T]) -> T:
-        loop = asyncio.get_running_loop()
         for pause in RETRY_SECONDS:
             try:
-                return await loop.run_in_executor(self._thread, work)
+                return await self._in_thread(work)
             except DependencyError as error:
                 log.warning("%s: %s; retry in %s s", self.stage.name, error, pause)
                 await asyncio.sleep(pause)
-        return await loop.run_in_executor(self._thread, work)
+        return await self._in_thread(work)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        # With the context, the log names the request to the API that brought the audio.
+        return await asyncio.get_running_loop().run_in_executor(self._thread, copy_context().run, work)
 
 
 class LocalRunner:

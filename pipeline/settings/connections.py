@@ -35,9 +35,12 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
 class ActionRule(Section):
-    """An action without a person: on each flag that is at least as severe as `suggestion`."""
+    """An action without a person: on each flag that is at least as severe as `suggestion`, or fit for actions: act."""
 
-    suggestion: Literal["review", "block"] = Field("block", description="the lowest suggestion on which the rule acts")
+    suggestion: Literal["review", "block", "act"] = Field(
+        "block",
+        description="the lowest suggestion on which the rule acts; act: only on flags that the policy calls fit for it",
+    )
     labels: tuple[Word, ...] = Field((), description="labels of which the flag must have one; empty: any label")
     action: Action = Field(description="warn, mute, remove or close_room")
 

@@ -4,6 +4,7 @@ It also limits the rate of a program, and the number of its requests in hand.
 """
 
 import hmac
+import math
 import secrets
 import time
 from collections import Counter
@@ -13,7 +14,7 @@ from typing import get_args
 
 from starlette import types
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 
 from pipeline.base.errors import ConfigError
 from pipeline.base.http_problems import TooManyError, problem
@@ -147,22 +148,46 @@ class Gate:
             )
         # Last, so that only accepted requests use up the rate of a program.
         else:
+            # One bucket a token, made at its first request. Only accepted tokens get here, so they stay few.
+            rate, burst = self._settings.max_requests_per_second, self._burst
+            bucket = self._buckets.setdefault(program.number, TokenBucket(rate, burst, self._ticks))
+            send = self._naming_limit(bucket, send)
             try:
-                self._check_rate(program, scope["path"])
+                self._check_rate(program, bucket, scope["path"])
             except TooManyError as error:
                 await problem(str(error), 429, error.retry_seconds)(scope, receive, send)
                 return
             await self._admit(program, scope, receive, send)
 
-    def _check_rate(self, program: Program, path: str) -> None:
+    @property
+    def _burst(self) -> float:
+        return max(1.0, self._settings.max_requests_per_second * BURST_SECONDS)
+
+    def _naming_limit(self, bucket: TokenBucket, send: types.Send) -> types.Send:
+        """Return a `send` that adds OpenAI's headers of the limit. The time of the reset is like "0.250s"."""
+
+        async def sending(message: types.Message) -> None:
+            if message["type"] == "http.response.start":
+                limit = {
+                    "limit": int(self._burst),
+                    "remaining": int(bucket.left()),
+                    "reset": f"{bucket.full_in():.3f}s",
+                }
+                named = {f"x-ratelimit-{name}-requests": str(value) for name, value in limit.items()}
+                MutableHeaders(scope=message).update(named)
+            await send(message)
+
+        return sending
+
+    def _check_rate(self, program: Program, bucket: TokenBucket, path: str) -> None:
         """Raise TooManyError if the program has to wait."""
         rate, most = self._settings.max_requests_per_second, self._settings.max_waiting
-        # One bucket a token, made at its first request. Only accepted tokens get here, so they stay few.
-        bucket = self._buckets.setdefault(
-            program.number, TokenBucket(rate, max(1.0, rate * BURST_SECONDS), self._ticks)
-        )
         if not bucket.take(1):
-            raise TooManyError(f"More than {rate:g} requests a second", "Send fewer, or more texts in each.")
+            raise TooManyError(
+                f"More than {rate:g} requests a second",
+                "Send fewer, or more texts in each.",
+                retry_seconds=math.ceil(bucket.wait(-1)),
+            )
         if self._waiting[program.number] >= most:
             raise TooManyError(
                 f"{most} requests of this token wait for their answers", "Send the next one after an answer."

@@ -20,6 +20,7 @@ from pipeline.connect.api.api_access import ApiTokens, Gate
 from pipeline.connect.api.backend import Backend
 from pipeline.connect.api.moderation_answers import Categories
 from pipeline.connect.api.recording_jobs import Jobs
+from pipeline.connect.api.request_ids import RequestIds
 from pipeline.connect.api.text_queue import TextQueue
 from pipeline.judge import labels
 from pipeline.judge.policy_release import FollowedRules
@@ -128,6 +129,7 @@ def create_api_app(backend: Backend, tokens: ApiTokens) -> FastAPI:
     # Starlette runs the middleware that was added last first. So the gate refuses before anything reads the body.
     app.add_middleware(Shield, max_body=MAX_BODY_BYTES, larger=uploads, refuse=http_problems.problem)
     app.add_middleware(Gate, tokens=tokens, settings=settings, check_texts=backend.texts.check)
+    app.add_middleware(RequestIds)
     return app
 
 

@@ -14,6 +14,7 @@ from typing import Literal, Protocol, Self
 
 from pipeline.base.errors import Missing, VoxwardenError
 from pipeline.base.http_problems import TooManyError
+from pipeline.base.logs import REQUEST
 from pipeline.contract.messages import Flag, SpeechStatus
 from pipeline.runner.recordings_runner import FileReport, Found
 from pipeline.settings import Api
@@ -47,6 +48,8 @@ class Job:
     """UTC seconds."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     unwanted: bool = False
+    request: str = field(default_factory=REQUEST.get)
+    """Id of the request that brought the recording."""
 
     @property
     def progress(self) -> float:
@@ -143,6 +146,7 @@ class Jobs:
 
     async def _work(self, job: Job) -> None:
         job.state = "running"
+        REQUEST.set(job.request)  # the worker was begun by the request of an earlier job
         try:
             await self._moderated(job)
             # A report of 0 s: nothing could be decoded, and its `error` says why.

@@ -6,6 +6,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from typing import TypeVar
 
 from pipeline.base.cpu_cores import step_back
@@ -67,7 +69,8 @@ class TextQueue:
 
     async def _judged(self, owner: int, part: Sequence[str], judge: Callable[[Sequence[str]], list[T]]) -> list[T]:
         self.check(owner, BURST_SECONDS)
-        found, seconds = await asyncio.get_running_loop().run_in_executor(self._thread, self._timed, judge, part)
+        timed = partial(copy_context().run, self._timed, judge, part)  # with the context, the log names the request
+        found, seconds = await asyncio.get_running_loop().run_in_executor(self._thread, timed)
         self._budget(owner).owe(seconds)
         return found
 

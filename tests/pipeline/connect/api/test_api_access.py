@@ -54,10 +54,10 @@ async def status(made: Gate, token: str = ONE, path: str = "/v1/moderations") ->
     return int((await answer(made, token, path))["status"])
 
 
-async def headers(made: Gate, token: str) -> tuple[int, bytes]:
-    """The status and Retry-After."""
+async def headers(made: Gate, token: str = ONE) -> tuple[int, dict[str, str]]:
+    """The status and the headers."""
     given = await answer(made, token, "/v1/moderations")
-    return given["status"], dict(given["headers"])[b"retry-after"]
+    return given["status"], {name.decode(): value.decode() for name, value in given["headers"]}
 
 
 async def answer(made: Gate, token: str, path: str) -> Message:
@@ -100,6 +100,25 @@ async def test_a_program_that_is_too_fast_waits_and_others_do_not() -> None:
     assert [await status(made) for _ in range(2)] == [200, 429]
 
 
+async def test_each_answer_names_the_limit_and_what_is_left_of_it() -> None:
+    now = Now()
+    made = gate(Inner(), now, max_requests_per_second=0.4)
+    limits = []
+    for seconds in (0.0, 0.0, 0.0, 1.0, 2.0):
+        now.seconds += seconds
+        status, named = await headers(made)
+        limit = [named[f"x-ratelimit-{name}-requests"] for name in ("limit", "remaining", "reset")]
+        limits.append((status, *limit, named.get("retry-after")))
+    assert limits == [
+        (200, "2", "1", "2.500s", None),
+        (200, "2", "0", "5.000s", None),
+        (429, "2", "0", "5.000s", "3"),
+        (429, "2", "0", "4.000s", "2"),
+        (200, "2", "0", "4.500s", None),
+    ]
+    assert "x-ratelimit-limit-requests" not in dict((await answer(made, ONE, "/healthz"))["headers"])
+
+
 async def test_only_so_many_requests_of_a_program_wait() -> None:
     inner = Inner()
     inner.open.clear()
@@ -119,7 +138,8 @@ async def test_texts_of_a_program_that_used_up_its_share_are_refused_before_they
 
     inner = Inner()
     made = gate(inner, Now(), check)
-    assert await headers(made, ONE) == (429, b"7")
+    refused, named = await headers(made)
+    assert (refused, named["retry-after"]) == (429, "7")
     assert [await status(made, TWO), await status(made, ONE, "/v1/audio/moderations/1")] == [200, 200]
     assert inner.programs == [1, 0]
 
