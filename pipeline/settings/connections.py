@@ -135,6 +135,9 @@ class Api(Section):
     tokens: tuple[ApiToken, ...] = Field(
         (), description="tokens with their scopes: a list of {token, scopes}; set them in the environment"
     )
+    audio_hosts: tuple[Word, ...] = Field(
+        (), description="hosts from whose URLs recordings are fetched, e.g. media.example.com; empty: none"
+    )
     max_audio_seconds: PositiveFloat = Field(14_400.0, description="maximum length of a recording in seconds")
     max_requests_per_second: PositiveFloat = Field(20.0, description="maximum requests per second and token")
     max_waiting: PositiveInt = Field(16, description="maximum requests of one token that wait for their answer")
