@@ -36,6 +36,8 @@ SET_BY_THE_CHART: Mapping[str, set[str]] = {
 
 # Roles with a port of their own. The others are workers.
 SERVED = ("gateway", "console", *OPTIONAL)
+# The kind of values of each. A load balancer divides the connections to the pods of gateway and API.
+KINDS = {"gateway": "balanced", "api": "balanced", "livekit": "optional"}
 
 REFERENCE = "#/$defs/"
 
@@ -88,7 +90,7 @@ def values_schema() -> Schema:
         setup=_object(enabled=SWITCH, seconds=_whole(60), serviceAccount=TEXT),
         defaults=_object(**_role(), **_served(), autoscaling={"$ref": "#/$defs/autoscaling"}),
         roles=_object(
-            **{name: {"$ref": f"#/$defs/{'served' if name == 'console' else 'optional'}"} for name in SERVED},
+            **{name: {"$ref": f"#/$defs/{KINDS.get(name, 'served')}"} for name in SERVED},
             **{stage.name: {"$ref": f"#/$defs/{'switched' if stage.switch else 'worker'}"} for stage in STAGES},
         ),
         keda=_object(
@@ -114,8 +116,11 @@ def values_schema() -> Schema:
             "switched": _object(enabled=SWITCH, **_role(), autoscaling={"$ref": "#/$defs/autoscaling"}),
             "served": _object(**_role(), **_served()),
             "optional": _object(enabled=SWITCH, **_role(), **_served()),
+            "balanced": _object(enabled=SWITCH, **_role(), **_served(), autoscaling={"$ref": "#/$defs/cpuScaling"}),
             "autoscaling": _object(lag=_whole(1), min=_whole(1), max=_whole(1))
             | {"dependencies": {"max": ["lag", "min"], "lag": ["max"], "min": ["max"]}},
+            "cpuScaling": _object(cpu=_whole(1), min=_whole(1), max=_whole(1))
+            | {"dependencies": {"max": ["cpu", "min"], "cpu": ["max"], "min": ["max"]}},
             "peers": _object(
                 ports={"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 65535}, "minItems": 1},
                 to=LIST_OF_KUBERNETES,
@@ -134,6 +139,7 @@ def _role() -> Schema:
         "env": VARIABLES,
         "serviceAccount": TEXT,
         "graceSeconds": _whole(1),
+        "strategy": _object(maxSurge=_pods(), maxUnavailable=_pods()),
         "priorityClass": TEXT,
         "runtimeClass": TEXT,
         "nodeSelector": TEXTS,
@@ -159,6 +165,11 @@ def _served() -> Schema:
 
 def _object(**properties: Schema) -> Schema:
     return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _pods() -> Schema:
+    """A number of pods, or a share of them."""
+    return {"anyOf": [_whole(0), {"type": "string", "pattern": "^[0-9]{1,3}%$"}]}
 
 
 def _whole(least: int) -> Schema:

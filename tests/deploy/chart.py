@@ -11,6 +11,7 @@ from tests.deploy.files import load, parsed
 
 EXAMPLES = sorted((CHART.parent / "examples").glob("*.yaml"))
 LARGE = next(path for path in EXAMPLES if path.name == "large.yaml")
+GPU = next(path for path in EXAMPLES if path.name == "gpu.yaml")
 SMALL = next(path for path in EXAMPLES if path.name == "small.yaml")
 HELM = next(iter(sorted((ROOT / ".cache" / "helm").glob("helm-*"), reverse=True)), None)
 TEMPLATES = sorted(path for path in (CHART / "templates").rglob("*") if path.is_file())

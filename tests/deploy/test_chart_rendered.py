@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from agents.broker.kafka_clients import topic_name
+from agents.gateway.gateway_server import CLOSE_SECONDS
+from agents.gateway.kafka_sink import CONFIRM_SECONDS
 from agents.loop.faust_app import group_of
 from deploy.chart import CHART
 from pipeline.contract.topology import STAGES
@@ -14,6 +16,7 @@ from pipeline.settings import Settings
 from pipeline.settings.loading import load as load_settings
 from tests.deploy.chart import (
     EXAMPLES,
+    GPU,
     LARGE,
     SMALL,
     Manifest,
@@ -152,6 +155,50 @@ def test_workers_are_scaled_by_their_own_lag() -> None:
             assert trigger["authenticationRef"] == {"name": "voxwarden"}
 
 
+def test_gateway_and_api_follow_their_load() -> None:
+    made = rendered([GPU])
+    scaled = of_kind(made, "HorizontalPodAutoscaler")
+    assert scaled.keys() == {"voxwarden-gateway", "voxwarden-api"}
+    for name, each in scaled.items():
+        workload = of_kind(made, "Deployment")[name]
+        assert "replicas" not in workload["spec"], "an upgrade would undo what the autoscaler did"
+        [container] = workload["spec"]["template"]["spec"]["containers"]
+        assert container["resources"]["requests"]["cpu"], "the share is one of the requested CPU"
+        assert each["spec"]["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+        assert each["spec"]["behavior"]["scaleDown"]["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 60}]
+
+
+def test_each_role_can_be_replaced_in_its_own_way() -> None:
+    made = of_kind(rendered([GPU]), "Deployment")
+    strategies = {name: each["spec"]["strategy"]["rollingUpdate"] for name, each in made.items()}
+    assert strategies.pop("voxwarden-transcribe") == {"maxSurge": 0, "maxUnavailable": 1}
+    assert list(strategies.values()) == [{"maxSurge": 1, "maxUnavailable": 0}] * len(strategies)
+
+
+@ALL
+def test_the_pods_of_a_role_are_spread(path: Path) -> None:
+    for name in enabled(path):
+        pod = pods(rendered([path]))[f"voxwarden-{name}"]
+        constraints = pod["spec"]["topologySpreadConstraints"]
+        assert [each["topologyKey"] for each in constraints] == [
+            "topology.kubernetes.io/zone",
+            "kubernetes.io/hostname",
+        ]
+        for each in constraints:
+            assert each["labelSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+
+
+def test_a_pod_leaves_its_service_before_it_closes_connections() -> None:
+    for name, pod in pods(rendered([LARGE])).items():
+        [container] = pod["spec"]["containers"] if name != "voxwarden-setup" else [{}]
+        served = "port" in roles().get(name.removeprefix("voxwarden-"), {})
+        assert ("lifecycle" in container) == served, name
+        if served:
+            command, seconds = container["lifecycle"]["preStop"]["exec"]["command"]
+            assert command == "sleep"
+            assert int(seconds) + CONFIRM_SECONDS + CLOSE_SECONDS < pod["spec"]["terminationGracePeriodSeconds"]
+
+
 def test_without_keda_the_numbers_are_fixed() -> None:
     made = rendered([LARGE], **{"keda.enabled": "false"})
     assert not of_kind(made, "ScaledObject") | of_kind(made, "TriggerAuthentication")
@@ -272,6 +319,11 @@ def test_the_clips_survive_an_uninstallation() -> None:
         ({"clips.claim": "mine"}, "exclude each other"),
         ({"roles.judge.autoscaling.max": "13"}, "a topic has 12 partitions"),
         ({"roles.judge.autoscaling.min": "5"}, "min is larger than max"),
+        ({"roles.judge.strategy.maxSurge": "0"}, "roles.judge.strategy lets no pod stop and none start"),
+        (
+            {"defaults.autoscaling.lag": "5", "defaults.autoscaling.max": "2", "defaults.autoscaling.min": "1"},
+            "has a lag",
+        ),
     ],
 )
 def test_a_mistake_comes_with_its_remedy(sets: dict[str, str], message: str) -> None:

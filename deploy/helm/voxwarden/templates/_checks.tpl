@@ -19,11 +19,15 @@
 {{- fail "clips.claim and clips.size exclude each other. Keep one." -}}
 {{- end -}}
 {{- range $name, $role := include "voxwarden.roles" . | fromYaml -}}
-{{- with $role.values.autoscaling -}}
-{{- if not $role.topics -}}
-{{- fail (printf "roles.%s.autoscaling is set, but only workers take records from Kafka. Set roles.%s.replicas." $name $name) -}}
+{{- $strategy := $role.values.strategy -}}
+{{- if and (has (toString $strategy.maxSurge) (list "0" "0%")) (has (toString $strategy.maxUnavailable) (list "0" "0%")) -}}
+{{- fail (printf "roles.%s.strategy lets no pod stop and none start. Set maxSurge or maxUnavailable to 1." $name) -}}
 {{- end -}}
-{{- if gt (int .max) (int ($kafka.partitions | default 12)) -}}
+{{- with $role.values.autoscaling -}}
+{{- if and .lag (not $role.topics) -}}
+{{- fail (printf "roles.%s.autoscaling has a lag, but only workers take records from Kafka. Set roles.%s.replicas." $name $name) -}}
+{{- end -}}
+{{- if and $role.topics (gt (int .max) (int ($kafka.partitions | default 12))) -}}
 {{- fail (printf "roles.%s.autoscaling.max is %d, but a topic has %d partitions. More workers would wait idle." $name (int .max) (int ($kafka.partitions | default 12))) -}}
 {{- end -}}
 {{- if gt (int .min) (int .max) -}}

@@ -38,12 +38,14 @@ spec:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   topologySpreadConstraints:
+    {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
     - maxSkew: 1
-      topologyKey: kubernetes.io/hostname
+      topologyKey: {{ . }}
       whenUnsatisfiable: ScheduleAnyway
       labelSelector:
         matchLabels:
           {{- include "voxwarden.selector" (list $root $name) | nindent 10 }}
+    {{- end }}
   containers:
     - name: {{ $name }}
       image: {{ include "voxwarden.image" (list $root $values.tag) }}
@@ -61,6 +63,12 @@ spec:
         {{- with $role.port }}
         - {name: {{ $name }}, containerPort: {{ . }}}
         {{- end }}
+      {{- if $role.port }}
+      # First, Kubernetes takes the pod out of its service. Else those who connect again could come to it once more.
+      lifecycle:
+        preStop:
+          exec: {command: [sleep, "5"]}
+      {{- end }}
       # It answers while models load and while Kafka or the database is down: a restart would not help.
       livenessProbe:
         httpGet: {path: /healthz, port: metrics}

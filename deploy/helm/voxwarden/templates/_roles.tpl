@@ -5,7 +5,13 @@
 {{- $own := index $.Values.roles $name | default dict -}}
 {{- if ne $own.enabled false -}}
 {{- $values := merge (deepCopy $own) (deepCopy $.Values.defaults) -}}
-{{- $scaled := and $.Values.keda.enabled $role.topics $values.autoscaling -}}
+{{- /* `merge` takes a 0 for no value. */}}
+{{- $strategy := deepCopy $.Values.defaults.strategy -}}
+{{- range $key, $pods := $own.strategy -}}
+{{- $_ := set $strategy $key $pods -}}
+{{- end -}}
+{{- $_ := set $values "strategy" $strategy -}}
+{{- $scaled := and $values.autoscaling (or $.Values.keda.enabled (not $role.topics)) -}}
 {{- $named := or $role.named (and $role.topics $.Values.broker.staticMembership) -}}
 {{- $kind := ternary "StatefulSet" "Deployment" (not (empty $named)) -}}
 {{- $_ := set $roles $name (merge (dict "values" $values "scaled" (not (empty $scaled)) "kind" $kind) $role) -}}
