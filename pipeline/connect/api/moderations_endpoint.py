@@ -39,7 +39,7 @@ recording_router = APIRouter(prefix="/v1/audio", tags=["moderation"], responses=
 JOB = "^[0-9a-f]{32}$"
 JobId = Annotated[str, Path(pattern=JOB, description="id of the recording")]
 Key = Annotated[
-    str,
+    str | None,
     Header(
         min_length=1,
         max_length=255,
@@ -109,7 +109,7 @@ async def moderate_recording(
     response: Response,
     file: Annotated[UploadFile, File(description="a recording of any format that FFmpeg opens")],
     room_type: Annotated[str, Form(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")] = "default",
-    idempotency_key: Key | None = None,
+    idempotency_key: Key = None,
 ) -> AudioModeration:
     """Moderate a recording. The answer is 200 with the result, if that is there within half a minute.
 
