@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal, TypeAlias
@@ -52,7 +53,8 @@ def judge(
     Use it to try a policy, or to moderate a chat. Each line is one text, or one JSON object {"text", "language",
     "room_type", "id"}, in which only "text" is required. Every line gets one result with its line number and its id, in
     order and as soon as it is judged. A line that cannot be read is reported, the others are still judged, and the exit
-    code is 3. In JSON lines, the positions of hits are character offsets in the text.
+    code is 3. A text in a script or language that is not judged has no verdict. In JSON lines, its "language" is
+    "unsupported" and its "suggestion" null; the positions of hits are character offsets in the text.
 
     A line can also have "speaker", "start" (seconds) and "room". These lines are judged like live speech: cool-downs
     apply, and the classifier reads a line in the context of earlier lines. Write the lines in the order of "start".
@@ -69,7 +71,7 @@ def judge(
     with _opened(file) as stream:
         for place, found in outcomes(stream, settings, room_type, batch):
             write(place, found)
-            code = max(code, Exit.FAILED if isinstance(found, TextError) else exit_of(found.suggestion, fail_on))
+            code = max(code, Exit.FAILED if isinstance(found, TextError) else exit_of(found.verdict, fail_on))
     raise typer.Exit(code)
 
 
@@ -78,12 +80,19 @@ def outcomes(stream: BinaryIO, settings: Settings, room_type: str, batch: int) -
     from agents.commands.textlines import batches, lines_of
     from pipeline.base.metrics import Metrics
     from pipeline.judge.judge_stage import build
+    from pipeline.judge.lexicon import judged_languages, language_to_judge
     from pipeline.judge.text_transcripts import Text, judge_texts
+    from pipeline.settings.speech import CODES
+
+    known = judged_languages(settings.judge) or CODES
+
+    def told(text: Text) -> Text:
+        return replace(text, language=language_to_judge(text.text, text.language, known))
 
     judge = build(settings, Metrics())
     for lines in batches(lines_of(stream), batch):
         read = [_read(raw, number, room_type) for number, raw in lines]
-        flags = iter(judge_texts(judge, [text for _, text in read if isinstance(text, Text)]))
+        flags = iter(judge_texts(judge, [told(text) for _, text in read if isinstance(text, Text)]))
         for place, text in read:
             yield place, text if isinstance(text, TextError) else next(flags)
 

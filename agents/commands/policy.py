@@ -64,6 +64,8 @@ def explain(
         stdout.print(flag_row(flag, flag.policy))
         for reason in flag.reasons or ("no rule matched",):
             stdout.print(f"  {escape(reason)}", highlight=False, soft_wrap=True)
+        if flag.act:
+            stdout.print(f"  fit for an automatic action: {escape(', '.join(flag.act))}", highlight=False)
 
 
 @policy.command()

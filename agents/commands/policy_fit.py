@@ -42,6 +42,15 @@ RECALL = Annotated[
         help="The least share of this label's speech to catch, as far as the false alarms allow it. Repeat it.",
     ),
 ]
+ACTIONS = Annotated[
+    float | None,
+    typer.Option(
+        "--act-per-1000",
+        min=0.001,
+        max=500,
+        help="Also choose the thresholds `act`: wrong automatic actions that you accept in 1,000 utterances.",
+    ),
+]
 
 
 @policy.command()
@@ -50,6 +59,7 @@ def fit(
     ctx: typer.Context,
     alarms: ALARMS,
     recall: RECALL = None,
+    actions: ACTIONS = None,
     out: Annotated[
         Path | None, typer.Option(help="A new file for the policy. Without it, the table is only shown.")
     ] = None,
@@ -68,27 +78,34 @@ def fit(
     Examples:
       voxwarden policy fit --alarms-per-1000 5
       voxwarden policy fit --alarms-per-1000 5 --recall self_harm=0.6
+      voxwarden policy fit --alarms-per-1000 5 --act-per-1000 0.5 --out fitted.yaml
       voxwarden policy fit --alarms-per-1000 5 --since 90d --out fitted.yaml
     """
     settings, now = settings_of(ctx), time.time()
     if out and out.exists():
         raise ConfigError(f"--out: {out} exists", "Name a new file.")
     begin = 0.0 if since is None else moment(since, now)
-    rules, found = _fitted(ctx, settings, begin, now, alarms / 1000, recall or ())
+    rules, found = _fitted(ctx, settings, begin, now, alarms / 1000, recall or (), actions and actions / 1000)
     for each in found:
         counts = f"{each.upheld[0]} upheld, {each.dismissed[0]} dismissed, {each.audits} audits"
         stdout.print(table(each, f"{each.language}: {counts}"))
         for line in _kept(each):
             stdout.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
     stdout.print("Caught: share of the upheld speech. False alarms: per 1,000 utterances. Brackets: 95 % interval.")
-    if not any(rule.after is not None for each in found for rule in each.rules):
+    if not any(rule.after is not None or rule.act is not None for each in found for rule in each.rules):
         raise InputError("No threshold changes", "Decide more cases and audits, or accept more false alarms.")
     if out:
         _write(out, rules, found, settings, alarms)
 
 
 def _fitted(
-    ctx: typer.Context, settings: "Settings", begin: float, now: float, rate: float, recall: Sequence[str]
+    ctx: typer.Context,
+    settings: "Settings",
+    begin: float,
+    now: float,
+    rate: float,
+    recall: Sequence[str],
+    act_rate: float | None,
 ) -> "tuple[RuleSet, list[FittedLanguage]]":
     """Return the present rules, and the fitted thresholds."""
     from pipeline.judge import classifier, labels, rule_texts
@@ -119,7 +136,7 @@ def _fitted(
             heard,
         )
         bar.update(task, description="choosing thresholds", total=None)
-        return present, policy_fitting.fit(read, present.policy, known, rate, goals)
+        return present, policy_fitting.fit(read, present.policy, known, rate, goals, act_rate)
 
 
 def goals_of(given: Iterable[str], known: "Labels") -> dict[str, float]:
@@ -152,6 +169,12 @@ def _kept(found: "FittedLanguage") -> Iterator[str]:
 
     for name, (whole, before, after) in (("upheld", found.upheld), ("dismissed", found.dismissed)):
         yield f"Of {whole} {name} cases, {before} are flagged now, and {after} with the new thresholds."
+    if found.acted and found.acted.recall and found.acted.false:
+        limits = ", ".join(f"{rule.rule} {rule.act:g}" for rule in found.rules if rule.act is not None)
+        low, high = found.acted.false.interval
+        wrong = f"{found.acted.false.value * 1000:.1f} ({low * 1000:.1f}–{high * 1000:.1f})"
+        yield f"Fit for automatic actions (act): {limits}. It reaches {found.acted.recall.value:.0%} of the upheld "
+        yield f"speech, with {wrong} wrong actions per 1,000 utterances."
     stays = f"Nothing changes for {found.language}:"
     if found.audits < AUDITS:
         yield f"{stays} {AUDITS - found.audits} decided audits are missing."

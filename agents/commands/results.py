@@ -28,8 +28,9 @@ def utterance_line(flag: Flag, file: str | None) -> dict[str, Any]:
     """Return one judged utterance or sound, or a second reading. All times are seconds, also in `hits`.
 
     Only a sound has `sound`. Only a flag of a label that needs words and second ear has `withheld` or `released`.
+    Only a flag that the policy calls fit for an automatic action has `act`.
     """
-    more = {"sound": flag.sound, "withheld": flag.withheld, "released": flag.released}
+    more = {"sound": flag.sound, "withheld": flag.withheld, "released": flag.released, "act": flag.act}
     return {
         "kind": "second_reading" if flag.source == "reader" else "sound" if flag.sound else "utterance",
         "file": file,
@@ -82,7 +83,7 @@ def text_line(flag: Flag, place: "InputPlace") -> dict[str, Any]:
     nowhere: dict[str, Any] = dict.fromkeys(("room", "speaker", "start", "end", "confidence"))
     hits = [_hit(hit, hit.start, hit.end) for hit in flag.hits]
     kind = {"kind": "utterance", "line": place.line, "id": place.id}
-    return kind | utterance_line(flag, None) | nowhere | {"hits": hits}
+    return kind | utterance_line(flag, None) | nowhere | {"hits": hits, "suggestion": flag.verdict}
 
 
 def file_line(report: "FileReport") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.commands.terminal import plain
-from pipeline.contract.messages import Decision, Flag, SpeechStatus, Suggestion
+from pipeline.contract.messages import UNSUPPORTED, Decision, Flag, SpeechStatus, Suggestion
 
 if TYPE_CHECKING:
     from pipeline.review.cases.case_values import Case, CaseFile
@@ -27,7 +27,10 @@ def flag_row(flag: Flag, when: str | None = None, who: str | None = None) -> Tab
 
     `when` replaces the seconds of a recording; `who` is the speaker, if there are several.
     """
-    suggestion = f"[{STYLES[flag.suggestion]}]{SHAPES[flag.suggestion]} {flag.suggestion:6}[/] {flag.risk:.2f}"
+    if flag.verdict is None:
+        suggestion = f"[{STYLES['unheard']}]{SHAPES['unheard']} {UNSUPPORTED}[/]"
+    else:
+        suggestion = f"[{STYLES[flag.verdict]}]{SHAPES[flag.verdict]} {flag.verdict:6}[/] {flag.risk:.2f}"
     return _row(when or _span(flag), suggestion, _words(flag, who))
 
 

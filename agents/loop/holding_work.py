@@ -34,7 +34,7 @@ Speaker = tuple[str, str]
 
 Before = Callable[[Any], Earlier]
 """Returns what to learn before the first record of a partition."""
-# A worker that stood still for longer has been removed from its consumer group (session time-out: 6 s).
+# After a longer pause between ticks, the worker has stood still.
 STANDSTILL_SECONDS = 10.0
 
 
@@ -156,9 +156,9 @@ class HoldingWork(Work):
         ]
 
     def tick(self, now: float) -> list[Any]:
-        """Return what is due at `now` (UTC seconds), and nothing for 10 s after a standstill."""
+        """Return what is due at `now` (UTC seconds), and nothing for 10 s after a standstill or a rebalance."""
         self._renew()
-        if now - self._ticked > STANDSTILL_SECONDS:  # another worker may have our partitions, and we do not know it yet
+        if now - self._ticked > STANDSTILL_SECONDS:  # speech that seems overdue may wait on the broker
             self._silent_until = now + STANDSTILL_SECONDS
         self._ticked = now
         silent = 0 < self._silent_until - now <= STANDSTILL_SECONDS  # both bounds, because the clock may be set back
@@ -201,6 +201,8 @@ class HoldingWork(Work):
             processor = self._build()
             processor.lead_in(found.chunks, found.sent)
             self.processors[name] = processor  # last: if the broker does not answer, a retry begins here again
+            if found.chunks:
+                self._ticked = -math.inf  # as after a standstill: the rest of this speech may wait on the broker
 
 
 def _partition(received: Received) -> PartitionName:

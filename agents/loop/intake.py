@@ -26,6 +26,8 @@ from agents.loop.record_batches import Fetches
 from pipeline.base.metrics import Metrics
 from pipeline.contract.topology import Stage
 
+MEMBER_SECONDS = 1.0  # limit for the broker's answer to `is_member`
+
 log = logging.getLogger(__name__)
 
 
@@ -61,6 +63,17 @@ class Thread(aiokafka.AIOKafkaConsumerThread):
 
     aiokafka would read all records of one partition first.
     """
+
+    async def is_member(self) -> bool:
+        """Ask the broker whether this worker still has its partitions. False also without an answer."""
+        coordinator = self._ensure_consumer()._coordinator
+        if coordinator.generation != self.app.consumer_generation_id:  # it joins the group again
+            return False
+        heartbeat = asyncio.run_coroutine_threadsafe(coordinator._do_heartbeat(), self.thread_loop)
+        try:
+            return bool(await asyncio.wait_for(asyncio.wrap_future(heartbeat), MEMBER_SECONDS))
+        except (KafkaError, TimeoutError):
+            return False
 
     async def getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109 - as Faust calls it
         """Fetch in the thread's own event loop. Faust's queue of calls costs several tasks for each call."""
@@ -109,6 +122,10 @@ class Consumer(aiokafka.Consumer):
 
     def _new_consumer_thread(self) -> Thread:
         return Thread(self, loop=self.loop, beacon=self.beacon)
+
+    async def is_member(self) -> bool:
+        """See `Thread.is_member`."""
+        return await cast("Thread", self._thread).is_member()
 
     def verify_event_path(self, now: float, tp: Any) -> None:
         """Do nothing. Faust would report its streams as stuck, because they see no records. Health looks at commits."""

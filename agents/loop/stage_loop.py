@@ -11,7 +11,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 import faust
 from aiokafka.errors import KafkaError, KafkaTimeoutError
@@ -31,6 +31,7 @@ from agents.broker.kafka_records import (
 )
 from agents.loop.dead_letter_share import DeadLetterShare, HaltError
 from agents.loop.faust_app import channel_of
+from agents.loop.intake import Consumer
 from agents.loop.record_batches import batches
 from agents.loop.work import Work
 from agents.loop.worker_thread import OneThread
@@ -158,7 +159,8 @@ class StageLoop:
         now = self._clock()  # before the wait: nobody has looked yet at the records that arrive meanwhile
         try:
             async with self._one_at_a_time:  # waits for the batch in hand: otherwise no tick would run under load
-                if not self._backlog_waits():  # speech that seems overdue may be in the backlog
+                # Speech that seems overdue may be in the backlog, or another worker may hear how it goes on.
+                if not self._backlog_waits() and await self._may_tell():
                     await self._send(await self._in_thread(lambda: self._work.tick(now)), [])
                     self._acknowledge([])
         except Exception as error:
@@ -192,6 +194,10 @@ class StageLoop:
                 log.warning("%s tries again in %g s: %s", self.stage.name, pause, error)
                 await self._sleep(pause)
         return await self._thread.call(function)
+
+    async def _may_tell(self) -> bool:
+        """Whether this worker still has the partitions whose records it holds."""
+        return not self.stage.holds or await cast(Consumer, self.app.consumer).is_member()
 
     def _backlog_waits(self) -> bool:
         """Whether a backlog was seen since the last tick."""

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.base.errors import ConfigError
 
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
 
 def is_loopback(host: str) -> bool:
     """Whether only programs of this machine can reach a server on `host`."""
@@ -34,6 +36,16 @@ def is_private(address: str) -> bool:
         found = found.ipv4_mapped
     # Link-local addresses do not count: clouds serve the secrets of a machine at 169.254.169.254.
     return (found.is_private or found.is_loopback) and not (found.is_link_local or found.is_unspecified)
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the internet. It may end in `%` and the name of an interface."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    # Some IPv6 addresses hold an IPv4 address, which may be a private one.
+    holds = isinstance(found, ipaddress.IPv6Address) and (
+        found.ipv4_mapped or found.sixtofour or found.teredo or found in NAT64
+    )
+    return found.is_global and not found.is_multicast and not holds
 
 
 class TokenSet:

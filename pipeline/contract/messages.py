@@ -310,8 +310,15 @@ class Flag(Message, frozen=True, kw_only=True, omit_defaults=True):
     """The label on which words and second ear agree now. A flag that withheld it, of the same speech, came before."""
     early: bool = False
     """True: a flag of the words so far. The flag of the utterance has the same id and a later end, and replaces it."""
+    act: tuple[str, ...] = ()
+    """Flagged labels whose score reached the policy's limit `act`: fit for an automatic action. Worst label first."""
     sound: HeardSound | None = None
     """The sound, if that is the source."""
+
+    @property
+    def verdict(self) -> Suggestion | None:
+        """The suggestion. None: the text is in a script or language that is not judged, and no term was found."""
+        return None if self.language == UNSUPPORTED and self.suggestion == "pass" else self.suggestion
 
     @property
     def content(self) -> str:

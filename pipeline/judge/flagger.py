@@ -102,6 +102,7 @@ class Flagger:
             withheld=verdict.withheld,
             released=agreed,
             early=transcript.early,
+            act=verdict.act,
         )
 
 

@@ -1,6 +1,6 @@
 """Lexicons: terms that moderator leads write in YAML, each with a label and a level."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 
 from pipeline.base.errors import ConfigError
 from pipeline.base.user_files import StrictModel, UserFileError, is_path, read_user_file
+from pipeline.contract.messages import UNSUPPORTED
 from pipeline.judge.classifier import SHIPPED, languages_of
 from pipeline.judge.labels import Labels, Severity
 from pipeline.judge.matcher import Matcher, Term
@@ -76,6 +77,17 @@ def judged_languages(judge: JudgeSettings) -> frozenset[str] | None:
     """The languages of the classifier and of the lexicons. None: nothing says which languages the classifier knows."""
     taught = languages_of(Path(judge.model or SHIPPED))
     return taught and taught.union(map(language_of_lexicon, judge.lexicons))
+
+
+def language_to_judge(text: str, stated: str | None, known: Collection[str]) -> str | None:
+    """Return the language in which a text is judged: `unsupported` if it is none of the `known` ones.
+
+    None: nobody has `stated` one, so the script of the text decides.
+    """
+    if stated is not None:
+        return stated if stated in known else UNSUPPORTED
+    readable = {languages.FALLBACK, *(script.language for script in languages.scripts())}
+    return UNSUPPORTED if readable.issuperset(known) and languages.is_in_other_script(text) else None
 
 
 def language_of_lexicon(name: str) -> str:

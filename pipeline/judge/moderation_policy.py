@@ -61,9 +61,16 @@ class RiskRule(Threshold):
     languages: dict[LanguageCode, Threshold] = Field(default_factory=dict)
 
 
-class LabelRule(RiskRule):
-    """The rule of one label."""
+class LabelThreshold(Threshold):
+    """The thresholds of a label. `act` is the minimum score of speech that is fit for an automatic action."""
 
+    act: Limit | None = None
+
+
+class LabelRule(LabelThreshold):
+    """The rule of one label, and different thresholds for single languages, by ISO 639-1 code."""
+
+    languages: dict[LanguageCode, LabelThreshold] = Field(default_factory=dict)
     enabled: bool | None = None
     reader: Limit | None = None
     """The minimum score of the second reader for review. It never blocks."""
@@ -128,6 +135,8 @@ class LabelLimits(ScoreLimits):
     """The limits of one label, for one room type and one language."""
 
     levels: Mapping[Severity, Suggestion]
+    act: float = NEVER
+    """The score from which an app may act without a person."""
     both: bool = False
     """Whether words and second ear must agree."""
 
@@ -240,8 +249,12 @@ def digest(files: Iterable[StrictModel]) -> str:
 
 
 def _languages(layers: Iterable[PolicyLayer]) -> set[str]:
-    rules = [rule for layer in layers for rule in (layer.every, layer.risk, *layer.labels.values())]
-    return {OTHER}.union(*(rule.languages for rule in rules))
+    named = {OTHER}
+    for layer in layers:
+        named.update(layer.risk.languages)
+        for rule in (layer.every, *layer.labels.values()):
+            named.update(rule.languages)
+    return named
 
 
 def _check(policy: ResolvedPolicy, where: str, room_type: str, language: str) -> None:
@@ -272,6 +285,19 @@ def _check(policy: ResolvedPolicy, where: str, room_type: str, language: str) ->
                 key,
                 **told,
             )
+    for label, limits in policy.labels.items():
+        if limits.act < min(limits.review, limits.block) < NEVER:  # nobody would see what the app does
+            least = min(limits.review, limits.block)
+            raise UserFileError(
+                f"{where}: {label}: act at {limits.act} is below review at {least}",
+                "Act needs a score that is also reviewed.",
+                "act_below_review",
+                (*top, "labels", label),
+                label=label,
+                act=f"{limits.act:g}",
+                review=f"{least:g}",
+                language=language,
+            )
     if not policy.labels or all(rule.mute for rule in (policy.risk, *policy.labels.values())):
         raise UserFileError(
             f"{where}: no label has an effect", "Switch a label on, and give it a score or a level.", "no_effect", top
@@ -291,7 +317,9 @@ def _limits(layers: list[PolicyLayer], label: str, language: str, scale: float) 
     levels: dict[Severity, Suggestion] = dict.fromkeys(SEVERITIES, "pass")
     for step in steps:
         levels |= step.levels
-    return replace(_merged(_thresholds(steps, language), levels, scale), both=_both(layers, label))
+    thresholds = [each for step in steps for each in (step, step.languages.get(language)) if each]
+    act = _last(threshold.act for threshold in thresholds)
+    return replace(_merged(thresholds, levels, scale), act=act, both=_both(layers, label))
 
 
 def _sound_limits(layers: list[PolicyLayer], kind: SoundKind) -> SoundLimits:

@@ -138,6 +138,8 @@ class Verdict:
     reasons: tuple[str, ...]
     withheld: tuple[str, ...]
     """Labels that count only when the second ear has heard them, too. The worst one comes first."""
+    act: tuple[str, ...] = ()
+    """Flagged labels whose own score is fit for an automatic action. The worst one comes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,7 @@ class FiredRule:
     suggestion: Suggestion
     reason: str
     by: Literal["score", "term", "risk"]
+    act: bool = False
 
 
 def decide_verdict(
@@ -209,7 +212,10 @@ def _verdict(
             suggestion = limit
             why.append(reason)
     flagged = worst_first({finding.label: raised[finding.label] for finding in shown}, labels)
-    return Verdict(suggestion, risk, raised, tuple(flagged), blocked, tuple(why), ())
+    # No automatic action on words that the recogniser may have invented.
+    fit = set() if held else {finding.label for finding in shown if finding.act}
+    act = tuple(label for label in flagged if label in fit)
+    return Verdict(suggestion, risk, raised, tuple(flagged), blocked, tuple(why), (), act)
 
 
 def _carries(label: str, findings: Sequence[FiredRule], scores: Mapping[str, float], labels: Labels) -> bool:
@@ -226,9 +232,8 @@ def _by_score(scores: Mapping[str, float], policy: ResolvedPolicy) -> Iterator[F
         score = scores.get(label, 0.0)
         if (suggestion := rule.by_score(score)) != "pass":
             threshold = rule.block if suggestion == "block" else rule.review
-            yield FiredRule(
-                label, suggestion, f"{label}: score {score:.2f} reaches {suggestion} at {threshold:.2f}", "score"
-            )
+            reason = f"{label}: score {score:.2f} reaches {suggestion} at {threshold:.2f}"
+            yield FiredRule(label, suggestion, reason, "score", act=score >= rule.act)
 
 
 def _by_level(matches: Iterable[Match], policy: ResolvedPolicy) -> Iterator[FiredRule]:

@@ -73,6 +73,8 @@ class FittedRule:
     """None: there are too few upheld cases, and the threshold stays."""
     flagged: tuple[Flagging, Flagging]
     """Before and after: the speech with this label that any rule flags, and the false alarms of this rule alone."""
+    act: float | None = None
+    """The threshold of speech that is fit for an automatic action. None: it stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ class FittedLanguage:
     upheld: tuple[int, int, int]
     """Upheld cases: all of them, how many are flagged before, and how many after."""
     dismissed: tuple[int, int, int]
+    acted: Flagging | None = None
+    """What the thresholds `act` reach together; None: there are none."""
 
 
 def read_cases(
@@ -133,16 +137,24 @@ def fit(
     labels: Labels,
     rate: float,
     goals: Mapping[str, float] | None = None,
+    act_rate: float | None = None,
 ) -> list[FittedLanguage]:
     """Return the fitted thresholds by language, in order of language codes.
 
     `rate` is the share of the utterances of a language that may be false alarms, of all rules together. `goals` are the
     least shares to catch of the speech of some labels. A goal is lowered if the rate does not allow it.
+    With `act_rate`, the thresholds `act` are fitted, too: the share of the utterances on which an app may act wrongly.
     """
     languages = sorted({each.case.example.language for each in cases})
     return [
         _of_language(
-            [each for each in cases if each.case.example.language == one], one, policy, labels, rate, goals or {}
+            [each for each in cases if each.case.example.language == one],
+            one,
+            policy,
+            labels,
+            rate,
+            goals or {},
+            act_rate,
         )
         for one in languages
     ]
@@ -151,7 +163,7 @@ def fit(
 def with_limits(policy: PolicyResolver, name: str, found: Sequence[FittedLanguage]) -> dict[str, Any]:
     """Return the content of a policy file with the fitted thresholds, each under `languages`, and with another name.
 
-    A threshold for blocks rises to the new review threshold if it would be below it.
+    A threshold for blocks or for automatic actions rises to the new review threshold if it would be below it.
     """
     # `exclude_unset`: the new file has only what the team has written in the old one.
     content = policy.policy.model_dump(mode="json", exclude_unset=True) | {"name": name}
@@ -159,10 +171,14 @@ def with_limits(policy: PolicyResolver, name: str, found: Sequence[FittedLanguag
         now = policy.resolved(OTHER, language.language)
         for rule in language.rules:
             if rule.after is not None:
-                block = _limits(now, rule.rule).block
+                old = _limits(now, rule.rule)
                 place = content if rule.rule == RISK else content.setdefault("labels", {})
                 limits = place.setdefault(rule.rule, {}).setdefault("languages", {}).setdefault(language.language, {})
-                limits |= {"review": rule.after} | ({"block": rule.after} if block < rule.after else {})
+                limits |= {"review": rule.after}
+                limits |= {name: rule.after for name in ("block", "act") if getattr(old, name) < rule.after}
+            if rule.act is not None:
+                place = content.setdefault("labels", {}).setdefault(rule.rule, {}).setdefault("languages", {})
+                place.setdefault(language.language, {})["act"] = rule.act
     return content
 
 
@@ -173,9 +189,11 @@ def _of_language(
     labels: Labels,
     rate: float,
     goals: Mapping[str, float],
+    act_rate: float | None,
 ) -> FittedLanguage:
     own = _OneLanguage(cases, policy.resolved(OTHER, language), labels)
     fitted = own.ready
+    actions, acted = own.actions(fitted, act_rate) if act_rate else ({}, None)
     speech = own.speech(fitted)
     excess = floor if fitted and (floor := speech.false_rate(speech.others)) > rate else None
     if excess is not None:  # no threshold can keep the rate
@@ -190,7 +208,10 @@ def _of_language(
         old = own.reached(rule)
         new = by_rule[:, fitted.index(rule)] if rule in limits else old
         pair = own.flagging(rule, before, old), own.flagging(rule, after, new)
-        return FittedRule(rule, own.upheld[rule], _limits(own.policy, rule).review, limits.get(rule), pair)
+        now, limit = _limits(own.policy, rule), limits.get(rule)
+        seen = min(now.review if limit is None else limit, now.block)
+        act = max(actions[rule], seen) if rule in actions else None
+        return FittedRule(rule, own.upheld[rule], now.review, limit, pair, act)
 
     def counts(of: Truths) -> tuple[int, int, int]:
         return int(of.sum()), int((of & before).sum()), int((of & after).sum())
@@ -204,6 +225,7 @@ def _of_language(
         (own.flagging(RISK, before, before), own.flagging(RISK, after, after)),
         counts(speech.risky),
         counts(~speech.risky),
+        acted,
     )
 
 
@@ -247,6 +269,16 @@ class _OneLanguage:
             self._weights,
             np.array([self._folds[each.case.speaker] for each in self._cases]),
         )
+
+    def actions(self, ready: Sequence[str], rate: float) -> tuple[dict[str, float], Flagging | None]:
+        """The thresholds `act` of labels, and what they reach. Terms and `risk` never lead to an automatic action."""
+        if not (rules := [rule for rule in ready if rule != RISK]):
+            return {}, None
+        speech = replace(self.speech(rules), others=np.zeros(len(self._cases), bool))
+        rate = cautious(speech, rate)
+        reached, _ = expected(speech, rate)
+        limits = dict(zip(rules, map(float, choose(speech, rate)), strict=True))
+        return limits, self.flagging(RISK, reached, reached)
 
     def flagged(self) -> Truths:
         """Which cases the present rules flag."""

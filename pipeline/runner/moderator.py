@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pipeline.base.errors import AudioError, ParameterError
 from pipeline.base.metrics import Metrics
-from pipeline.contract.messages import UNSUPPORTED, Flag, SpeechStatus, Suggestion, by_time
+from pipeline.contract.messages import Flag, SpeechStatus, Suggestion, by_time
 from pipeline.contract.topology import TRANSCRIBE
 from pipeline.settings import ReaderSettings, Settings, load
 from pipeline.settings.speech import CODES
@@ -84,15 +84,16 @@ class Moderator:
     ) -> tuple[Flag, ...]:
         """Judge texts: one flag for each, in order. `language` is an ISO 639-1 code; without it, the script decides.
 
-        A text in a script that is not judged has the language `unsupported`: its `pass` says nothing. Raises
+        A text in a script that is not judged has the language `unsupported`, and its `verdict` is None. Raises
         ParameterError, which names the languages, if texts in `language` are not judged.
         """
+        from pipeline.judge.lexicon import language_to_judge
         from pipeline.judge.text_transcripts import Text, judge_texts
 
         if language is not None and language not in self._languages:
             known = ", ".join(self._languages)
             raise ParameterError("language", f"{language!r} is not judged", f"Use one of: {known}.")
-        given = [Text(text, language or self._script(text), room_type) for text in texts]
+        given = [Text(text, language_to_judge(text, language, self._languages), room_type) for text in texts]
         with self._turn:
             return tuple(judge_texts(self._judge, given))
 
@@ -146,13 +147,6 @@ class Moderator:
         from pipeline.judge.lexicon import judged_languages
 
         return sorted(judged_languages(self._settings.judge) or CODES)
-
-    def _script(self, text: str) -> str | None:
-        """`unsupported` for a script that no judged language has; None: the script of the text decides."""
-        from pipeline.speech import languages
-
-        readable = {languages.FALLBACK, *(script.language for script in languages.scripts())}
-        return UNSUPPORTED if readable.issuperset(self._languages) and languages.is_in_other_script(text) else None
 
     @cached_property
     def _judge(self) -> "Judge":

@@ -35,9 +35,12 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
 class ActionRule(Section):
-    """An action without a person: on each flag that is at least as severe as `suggestion`."""
+    """An action without a person: on each flag that is at least as severe as `suggestion`, or fit for actions: act."""
 
-    suggestion: Literal["review", "block"] = Field("block", description="the lowest suggestion on which the rule acts")
+    suggestion: Literal["review", "block", "act"] = Field(
+        "block",
+        description="the lowest suggestion on which the rule acts; act: only on flags that the policy calls fit for it",
+    )
     labels: tuple[Word, ...] = Field((), description="labels of which the flag must have one; empty: any label")
     action: Action = Field(description="warn, mute, remove or close_room")
 
@@ -131,6 +134,9 @@ class Api(Section):
     port: int = Field(8090, ge=0, le=65_535, description="port on which the API listens; 0: any free port")
     tokens: tuple[ApiToken, ...] = Field(
         (), description="tokens with their scopes: a list of {token, scopes}; set them in the environment"
+    )
+    audio_hosts: tuple[Word, ...] = Field(
+        (), description="hosts from whose URLs recordings are fetched, e.g. media.example.com; empty: none"
     )
     max_audio_seconds: PositiveFloat = Field(14_400.0, description="maximum length of a recording in seconds")
     max_requests_per_second: PositiveFloat = Field(20.0, description="maximum requests per second and token")

@@ -11,8 +11,10 @@ from pipeline.settings.section import HttpUrl, Section
 class FlagEvents(Section):
     """The flags that make an event `flag.raised`: they have one of the suggestions and one of the labels."""
 
-    suggestions: tuple[Literal["review", "block"], ...] = Field(
-        (), description="suggestions of the flags that are sent as flag.raised, e.g. [block]; empty: none are sent"
+    suggestions: tuple[Literal["review", "block", "act"], ...] = Field(
+        (),
+        description="suggestions of the flags that are sent as flag.raised, e.g. [block]; empty: none are sent; act: "
+        "flags that the policy calls fit for an automatic action",
     )
     labels: tuple[str, ...] = Field((), description="only flags with one of these labels are sent; empty: all labels")
 

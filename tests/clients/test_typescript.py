@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,6 +21,7 @@ from pipeline.speech.audio.chunk_order import ReceivedSamples
 from pipeline.speech.audio.stream_codecs import checked_samples
 from tests.agents.gateway.test_gateway_server import ended, heard, running, until
 from tests.builders import NOON, flag
+from tests.dead_hosts import UNKNOWN, refusing, self_signed
 from tests.deploy.files import ROOT
 from tests.pipeline.connect.api.conftest import CASES, MODERATE, running_api
 from tests.pipeline.connect.api.conftest import moderator as moderator  # noqa: PLC0414 - a fixture
@@ -165,6 +167,16 @@ async def test_a_refused_stream_gives_the_reason(built: Path) -> None:
     async with server([b"HTTP/1.1 403 No\r\ncontent-length: 7\r\n\r\nbecause"]) as (url, _):
         [found] = await asyncio.to_thread(node, built, "verdicts.mjs", url=url, token=BEARER)
     assert "403: because" in found
+
+
+async def test_a_dead_host_is_named(built: Path, tmp_path: Path) -> None:
+    async with self_signed(tmp_path) as untrusted:
+        for host, fault in ((refusing(), "ECONNREFUSED"), (UNKNOWN, "no-such-host"), (untrusted, "self-signed")):
+            shown = await asyncio.to_thread(node, built, "dead.mjs", host=host)
+            for name, code, message in shown:
+                assert (name, code) in {("StreamError", 1006), ("ApiError", 0)}
+                assert re.search(rf"The (gateway|API) at \w+://{host} cannot be reached: .*{fault}", message)
+                assert ("NODE_EXTRA_CA_CERTS" if host == untrusted else "Check the address") in message
 
 
 @pytest.mark.weights

@@ -52,7 +52,7 @@ def test_no_line_of_the_manual_is_too_long_to_read() -> None:
 
 @given(messages(Flag).filter(lambda flag: bool(flag.hits)))
 def test_the_json_lines_in_the_manual_have_the_keys_that_the_command_prints(flag: Flag) -> None:
-    flag = structs.replace(flag, sound=None, withheld=(), released="")
+    flag = structs.replace(flag, sound=None, withheld=(), released="", act=())
     text = (DOCS / "contract.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```jsonl\n(.*?)```", text, re.DOTALL)
     shown = [json.loads(one) for block in blocks for one in re.split(r"\n(?=\{)", block)]

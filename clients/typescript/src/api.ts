@@ -1,7 +1,7 @@
 // The HTTP API: docs/api.md is the manual.
 
 import { openAsBlob } from "node:fs";
-import { sleep } from "./reconnecting.js";
+import { sleep, unreachable } from "./reconnecting.js";
 
 const LOOK_SECONDS = 1;
 
@@ -14,6 +14,8 @@ export interface Result {
   risk: number;
   labels: Record<string, number>;
   flagged_labels: string[];
+  /** Flagged labels that the policy calls fit for an automatic action. */
+  act: string[];
   reasons: string[];
   hits: { term: string; label: string; level: string; start: number; end: number }[];
   language: string;
@@ -78,7 +80,7 @@ export interface CasePage {
   next: string | null;
 }
 
-/** The API refuses a request. */
+/** The API refuses a request. Status 0: it cannot be reached. */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
@@ -140,7 +142,10 @@ export class Api {
 
   private async call<T>(method: string, path: string, init: RequestInit = {}): Promise<T> {
     const headers = { ...init.headers, authorization: `Bearer ${this.token}` };
-    const answer = await fetch(`${this.url.replace(/\/+$/, "")}${path}`, { ...init, method, headers });
+    const address = `${this.url.replace(/\/+$/, "")}${path}`;
+    const answer = await fetch(address, { ...init, method, headers }).catch((error) => {
+      throw new ApiError(0, unreachable(`The API at ${this.url}`, error));
+    });
     if (!answer.ok) throw new ApiError(answer.status, await messageOf(answer));
     return (await answer.json()) as T;
   }

@@ -33,15 +33,10 @@ export interface SpeakerOptions {
   closeSeconds?: number;
 }
 
-/** The gateway refuses the stream for good. */
-export class StreamError extends Error {
-  constructor(
-    readonly code: number,
-    reason: string,
-  ) {
-    super(`The gateway closed the stream with code ${code}: ${reason || "no reason"}`);
-    this.name = "StreamError";
-  }
+interface Closing {
+  code: number;
+  reason: string;
+  error: Error | undefined;
 }
 
 export class SpeakerStream {
@@ -51,7 +46,7 @@ export class SpeakerStream {
   private readonly channels: number;
   private readonly address: string;
   private readonly queue = new FrameQueue(QUEUE_SECONDS);
-  private readonly reconnecting = new Reconnecting();
+  private readonly reconnecting: Reconnecting;
   private readonly ending = new AbortController();
   private readonly running: Promise<void>;
   private next = 0;
@@ -70,6 +65,7 @@ export class SpeakerStream {
     this.rate = this.codec === "opus" ? 48000 : (options.sampleRate ?? 16000);
     this.channels = options.channels ?? 1;
     this.current = options.listeners;
+    this.reconnecting = new Reconnecting(`The gateway at ${options.url}`, QUEUE_SECONDS);
     this.address = address(options, this.codec, this.rate, this.channels);
     this.running = this.run().catch((error: Error) => {
       this.refusal = error;
@@ -125,6 +121,7 @@ export class SpeakerStream {
     this.queue.wake();
     await this.running;
     if (this.refusal) throw this.refusal;
+    if (this.queue.size) this.reconnecting.checkAnswered();
   }
 
   private cut(data: Uint8Array, start?: number): Frame[] {
@@ -171,14 +168,12 @@ export class SpeakerStream {
       if (this.over) return;
       const closed = await this.connection();
       if (closed === undefined) continue;
-      const pause = this.reconnecting.pauseAfter(closed.code);
-      if (pause === undefined) throw new StreamError(closed.code, closed.reason);
-      await sleep(pause, this.ending.signal);
+      await sleep(this.reconnecting.pauseAfter(closed.code, closed.reason, closed.error), this.ending.signal);
     }
   }
 
   /** Send over one connection. Returns how the gateway closed it; undefined if the next frame needs a new one. */
-  private async connection(): Promise<{ code: number; reason: string } | undefined> {
+  private async connection(): Promise<Closing | undefined> {
     const oldest = this.queue.oldest!;
     this.queue.rewind();
     this.told = this.current;
@@ -195,15 +190,17 @@ export class SpeakerStream {
       maxPayload: MAX_NOTE_BYTES,
       handshakeTimeout: 10_000,
     });
-    let closed: { code: number; reason: string } | undefined;
+    let closed: Closing | undefined;
+    let error: Error | undefined;
     const gone = new Promise<void>((resolve) =>
       socket.on("close", (code, reason) => {
-        closed = { code, reason: reason.toString() };
+        closed = { code, reason: reason.toString(), error };
         this.queue.wake();
         resolve();
       }),
     );
-    socket.on("error", () => undefined); // "close" follows
+    socket.on("error", (found) => (error = found)); // "close" follows
+    socket.on("open", () => this.reconnecting.connected());
     socket.on("message", (data) => this.hear(data.toString()));
     await new Promise<void>((resolve) => {
       socket.once("open", resolve);

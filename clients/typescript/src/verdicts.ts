@@ -1,8 +1,9 @@
 // Verdicts as they happen, from GET /v1/verdicts (server-sent events).
 
-import { Reconnecting, sleep } from "./reconnecting.js";
+import { LOST, Reconnecting, sleep } from "./reconnecting.js";
 
 const SILENT_SECONDS = 45; // the server sends a comment every 15 s
+const FIRST_ANSWER_SECONDS = 10; // an API that never answers for so long is not at this address
 const REMEMBERED = 10_000; // after a reconnect, the server sends the verdicts of the last seconds again
 const MAX_CHARACTERS = 1_048_576;
 
@@ -28,6 +29,8 @@ export interface Verdict {
   text: string;
   suggestion: "pass" | "review" | "block";
   flagged?: string[];
+  /** Flagged labels that the policy calls fit for an automatic action. */
+  act?: string[];
   [field: string]: unknown;
 }
 
@@ -37,18 +40,22 @@ interface ServerEvent {
   data: string;
 }
 
-/** Yield each verdict once, with the id to continue from. It connects again as often as needed. */
+/**
+ * Yield each verdict once, with the id to continue from. It connects again as often as needed. Throws RefusedError, and
+ * StreamError if the API has never answered.
+ */
 export async function* verdicts(options: VerdictOptions): AsyncGenerator<{ verdict: Verdict; lastEventId: string }> {
   const seen = new Set<string>();
-  const reconnecting = new Reconnecting();
+  const reconnecting = new Reconnecting(`The API at ${new URL(options.url).origin}`, FIRST_ANSWER_SECONDS);
   let last = options.lastEventId ?? "";
   while (!options.signal?.aborted) {
+    let fault: unknown;
     try {
-      for await (const event of events(options, last)) {
+      for await (const event of events(options, last, () => reconnecting.connected())) {
         last = event.id || last;
         const verdict = verdictOf(event);
-        // More words can make a flag worse. Then it comes again, with another suggestion.
-        const key = `${verdict?.id} ${verdict?.suggestion}`;
+        // More words can make a flag worse. Then it comes again, with another suggestion, or fit for an action.
+        const key = `${verdict?.id} ${verdict?.suggestion} ${!!verdict?.act?.length}`;
         if (!verdict || seen.has(key)) continue;
         reconnecting.progressed();
         seen.add(key);
@@ -58,15 +65,16 @@ export async function* verdicts(options: VerdictOptions): AsyncGenerator<{ verdi
     } catch (error) {
       if (options.signal?.aborted) return;
       if (error instanceof RefusedError) throw error;
+      fault = error;
     }
-    await sleep(reconnecting.pauseAfter(1006)!, options.signal);
+    await sleep(reconnecting.pauseAfter(LOST, "", fault), options.signal);
   }
 }
 
 /** The API refuses the stream for good. */
 export class RefusedError extends Error {}
 
-async function* events(options: VerdictOptions, last: string): AsyncGenerator<ServerEvent> {
+async function* events(options: VerdictOptions, last: string, connected: () => void): AsyncGenerator<ServerEvent> {
   const address = new URL(`${options.url.replace(/\/+$/, "")}/v1/verdicts`);
   if (options.room !== undefined) address.searchParams.set("room", options.room);
   const headers: Record<string, string> = { authorization: `Bearer ${options.token}`, accept: "text/event-stream" };
@@ -77,6 +85,7 @@ async function* events(options: VerdictOptions, last: string): AsyncGenerator<Se
   try {
     const answer = await fetch(address, { headers, signal: AbortSignal.any(signals) });
     if (answer.status !== 200) await refuse(answer);
+    connected();
     const parse = parser();
     for await (const piece of answer.body!.pipeThrough(new TextDecoderStream())) {
       timer.refresh();
@@ -90,7 +99,7 @@ async function* events(options: VerdictOptions, last: string): AsyncGenerator<Se
 
 async function refuse(answer: Response): Promise<never> {
   const text = (await answer.text()).slice(0, 200);
-  if (answer.status === 429 || answer.status >= 500) throw new Error(text);
+  if (answer.status === 429 || answer.status >= 500) throw new Error(`the API answers ${answer.status}`);
   throw new RefusedError(`The API refuses the stream with status ${answer.status}: ${text}`);
 }
 

@@ -17,6 +17,7 @@ from pipeline.base.http_server import Shield, listen, served
 from pipeline.base.metrics import Metrics
 from pipeline.connect.api import cases_endpoint, moderations_endpoint, verdicts_endpoint
 from pipeline.connect.api.api_access import ApiTokens, Gate
+from pipeline.connect.api.audio_download import MAX_AUDIO_BYTES
 from pipeline.connect.api.backend import Backend
 from pipeline.connect.api.moderation_answers import Categories
 from pipeline.connect.api.recording_jobs import Jobs
@@ -45,9 +46,6 @@ BATCH = 4
 
 MAX_BODY_BYTES = 1_048_576
 """Largest body of a request with texts."""
-
-MAX_AUDIO_BYTES = 104_857_600
-"""Largest recording: api.max_audio_seconds fit, as Opus or AAC."""
 
 FORM_BYTES = 65_536
 """Bytes for the other fields of a request with a recording, and for the boundaries of its parts."""

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
-from pipeline.contract.messages import UNSUPPORTED, Flag, Hit, SpeechStatus, Suggestion
+from pipeline.contract.messages import Flag, Hit, SpeechStatus, Suggestion
 from pipeline.judge.labels import Labels, Severity
 from pipeline.review.delivery.events_for_apps import iso
 
@@ -62,6 +62,7 @@ class ModerationResult(BaseModel):
     risk: float = Field(description="probability that at least one label applies")
     labels: dict[str, float] = Field(description="score of each label that the policy turns on")
     flagged_labels: list[str] = Field(description="labels that led to the suggestion, the worst one first")
+    act: list[str] = Field(description="flagged labels that the policy calls fit for an automatic action")
     reasons: list[str] = Field(description="rules of the policy that led to the suggestion")
     hits: list[HitAnswer]
     language: str
@@ -159,10 +160,11 @@ class Categories:
             "category_scores": scores,
             # OpenAI's client requires it. Speech is judged as text, so it is always the same.
             "category_applied_input_types": {category: ["text"] for category in CATEGORIES},
-            "suggestion": None if flag.language == UNSUPPORTED and flag.suggestion == "pass" else flag.suggestion,
+            "suggestion": flag.verdict,
             "risk": flag.risk,
             "labels": flag.labels,
             "flagged_labels": list(flag.flagged),
+            "act": list(flag.act),
             "reasons": list(flag.reasons),
             "hits": [_hit(hit) for hit in flag.hits],
             "language": flag.language,

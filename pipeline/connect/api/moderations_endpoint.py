@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from pipeline.base.errors import AudioError, ParameterError
 from pipeline.base.http_problems import ERRORS
+from pipeline.connect.api.audio_download import download
 from pipeline.connect.api.backend import TheBackend, TheProgram
 from pipeline.connect.api.moderation_answers import AudioModeration, ModerationResult, Moderations, RecordingPage
 from pipeline.connect.api.recording_jobs import Job, Jobs
@@ -107,7 +108,10 @@ async def moderate_recording(
     backend: TheBackend,
     program: TheProgram,
     response: Response,
-    file: Annotated[UploadFile, File(description="a recording of any format that FFmpeg opens")],
+    file: Annotated[UploadFile | None, File(description="a recording of any format that FFmpeg opens")] = None,
+    url: Annotated[
+        str | None, Form(max_length=2_048, description="instead of `file`: its address, on a host of api.audio_hosts")
+    ] = None,
     room_type: Annotated[str, Form(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")] = "default",
     idempotency_key: Key = None,
 ) -> AudioModeration:
@@ -119,7 +123,13 @@ async def moderate_recording(
     jobs.check_room(program.number)  # before the copy; `add` checks again, because others may add meanwhile
     path = jobs.new_path()
     try:
-        seconds = await run_in_threadpool(_keep, file, path, backend.settings.api.max_audio_seconds)
+        if file is not None and url is None:
+            await run_in_threadpool(_keep, file, path)
+        elif url is not None and file is None:
+            await download(url, path, backend.settings.api.audio_hosts)
+        else:
+            raise ParameterError("file", "a request has one recording", "Send either `file` or `url`.")
+        seconds = await run_in_threadpool(_length, path, backend.settings.api.max_audio_seconds)
         digest = await run_in_threadpool(_digest, path, room_type) if idempotency_key else None
         identity = await jobs.add(Job(program.number, path, room_type, seconds, idempotency_key, digest))
     except BaseException:  # also a cancellation: the client may hang up during the copy
@@ -153,11 +163,14 @@ async def forget_recording(backend: TheBackend, program: TheProgram, job: JobId)
     await backend.jobs.remove(program.number, job)
 
 
-def _keep(upload: UploadFile, path: FilePath, longest: float) -> float:
-    """Write an upload to `path`. Returns the length that it states, or 0. Raises AudioError if it is too long."""
+def _keep(upload: UploadFile, path: FilePath) -> None:
     with path.open("wb") as file:
         # Starlette deletes its own file when the request ends. A job may last longer.
         shutil.copyfileobj(upload.file, file)
+
+
+def _length(path: FilePath, longest: float) -> float:
+    """Return the length that a recording states, or 0. Raises AudioError if it is too long."""
     seconds = duration_of(path) or 0.0
     if seconds > longest:
         raise AudioError(f"The recording has {seconds:.0f} s", f"Send at most {longest:.0f} s (api.max_audio_seconds).")

@@ -19,7 +19,7 @@ from websockets.exceptions import WebSocketException
 from pipeline.base.errors import InputError
 from pipeline.base.json_reading import read_json
 from pipeline.connect.client.frame_queue import GAP_SECONDS, FrameCutter, FrameQueue, SpokenFrame
-from pipeline.connect.client.reconnecting import Reconnecting, close_of
+from pipeline.connect.client.reconnecting import Reconnecting
 from pipeline.contract.messages import SAMPLE_RATE, Seconds, StreamCodec
 
 QUEUE_SECONDS = 60.0
@@ -46,8 +46,7 @@ MAX_NOTE_BYTES = 4_096
 # No user, query or fragment: logs contain addresses, so a token must not be in one.
 ADDRESS = re.compile(r"wss?://(?:[^\s/?#@:\[\]]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?(?:/[^\s?#]*)?")
 
-log = logging.getLogger(__name__)
-_library = log.getChild("websockets")
+_library = logging.getLogger(__name__).getChild("websockets")
 _library.setLevel(logging.WARNING)  # its debug messages hold tokens and audio
 
 
@@ -62,7 +61,8 @@ class SpeakerStream:
     """The audio of one speaker in one room. After a lost connection, it sends unacknowledged audio again.
 
     `async with SpeakerStream(...) as stream` begins a session. It connects when there is audio, and again as often as
-    needed. At the end it waits up to `close_seconds` for the last acknowledgement. `url` is the gateway's address, e.g.
+    needed. At the end it waits up to `close_seconds` for the last acknowledgement. The end of the block, too, raises
+    StreamError. `url` is the gateway's address, e.g.
     ws://127.0.0.1:8765. Opus always has a `sample_rate` of 48,000. `clock` returns UTC seconds. Raises InputError for a
     wrong argument.
     """
@@ -100,7 +100,7 @@ class SpeakerStream:
         self._close_seconds = close_seconds
         self._clock = clock
         self._queue = FrameQueue(QUEUE_SECONDS)
-        self._reconnecting = Reconnecting()
+        self._reconnecting = Reconnecting(f"The gateway at {url}", QUEUE_SECONDS)
         self._attempts = 0
         self._offset = 0.0
         """Seconds by which the gateway's time of our audio is ahead of ours: the clocks may differ."""
@@ -148,14 +148,16 @@ class SpeakerStream:
         # A refusal that no `send` has raised must not get lost. An error of the block itself comes first.
         if kind is None and not self._task.cancelled():
             self._task.result()
+        if kind is None and self._queue:
+            self._reconnecting.check_answered()
 
     async def send(self, frame: bytes, start: float | None = None) -> None:
         """Queue some PCM of any length, or one Opus packet, and return.
 
         Live audio never waits. A recording waits while it is more than 5 s ahead of the clock, so it goes out in real
         time. `start` is when the first sample was spoken, in UTC seconds; without it, the frame has just ended, or
-        continues the one before. Raises StreamError if the gateway refuses the stream for good, and InputError for PCM
-        that ends inside a sample.
+        continues the one before. Raises StreamError if the gateway refuses the stream for good, or if nobody has ever
+        answered at its address and audio would be dropped. Raises InputError for PCM that ends inside a sample.
         """
         for piece in self._cutter.cut(frame, start):
             if self._task.done():
@@ -188,9 +190,7 @@ class SpeakerStream:
             try:
                 await self._connection()
             except (OSError, WebSocketException) as error:
-                pause = self._reconnecting.pause_after(error)
-                log.warning("a stream to the gateway ended (%s); connects again", close_of(error)[0])
-                await asyncio.sleep(pause)
+                await asyncio.sleep(self._reconnecting.pause_after(error))
 
     async def _connection(self) -> None:
         """Send frames from the oldest one on, until the connection fails or the next frame needs a new one."""
@@ -208,6 +208,7 @@ class SpeakerStream:
             max_size=MAX_NOTE_BYTES,
             logger=_library,
         )
+        self._reconnecting.connected()
         try:
             await first_of(
                 self._speak(gateway, oldest), self._hear(gateway), self._tell(gateway), self._tell_end(gateway)

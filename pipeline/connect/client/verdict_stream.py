@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pipeline.base.errors import ConfigError, InputError, VoxwardenError
 from pipeline.base.libraries import install_extra
 from pipeline.base.recent_dict import RecentDict
+from pipeline.base.url_secrets import without_secrets
 from pipeline.connect.client.reconnecting import Reconnecting
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ KIND = "flag.raised"
 
 SILENT_SECONDS = 45.0
 """The server sends a comment every 15 s, so a longer silence means that the connection is lost."""
+
+FIRST_ANSWER_SECONDS = 10.0
+"""An API that does not answer for so long, and never has, is not at this address."""
 
 REMEMBERED = 10_000
 """Ids of verdicts that are remembered. After a reconnect, the server sends the verdicts of the last seconds again."""
@@ -108,7 +112,7 @@ class VerdictStream:
     Each verdict is a dict with the fields of a flag and the id of its `case`; docs/integrate.md describes it. A verdict
     comes once, and again if more words make it worse. Store `last_event_id` to continue after a restart; then some
     verdicts may come a second time. `url` is the address of the API, e.g. http://127.0.0.1:8090. Raises InputError if
-    the API refuses the stream, and ConfigError if the library httpx is not installed.
+    the API refuses the stream, StreamError if nobody answers at first, and ConfigError if httpx is not installed.
     """
 
     def __init__(self, url: str, token: str, *, room: str | None = None, last_event_id: str | None = None) -> None:
@@ -118,7 +122,7 @@ class VerdictStream:
         self._room = {} if room is None else {"room": room}
         self._token = token
         self._seen = RecentDict[tuple[str, str], None](REMEMBERED)
-        self._reconnecting = Reconnecting()
+        self._reconnecting = Reconnecting(f"The API at {without_secrets(url)}", FIRST_ANSWER_SECONDS)
         self._client: httpx.AsyncClient
 
     async def __aenter__(self) -> Self:
@@ -150,7 +154,6 @@ class VerdictStream:
                         yield verdict
             except (httpx.TransportError, BrokenStreamError) as error:  # InputError is final
                 fault = error
-            log.info("the stream of verdicts ended; connects again")
             await asyncio.sleep(self._reconnecting.pause_after(fault))
 
     async def _events(self) -> AsyncIterator[ServerEvent]:
@@ -161,6 +164,7 @@ class VerdictStream:
         parser = EventParser()
         async with self._client.stream("GET", self._address, params=self._room, headers=headers) as answer:
             await _check(answer)
+            self._reconnecting.connected()
             async for piece in answer.aiter_bytes():
                 for event in parser.feed(piece):
                     yield event
@@ -171,8 +175,8 @@ class VerdictStream:
         found = _data_of(event) if event.kind == KIND else None
         if event.id:
             self.last_event_id = event.id
-        # More words can make a flag worse. Then it comes again, with another suggestion.
-        key = (found["id"], str(found.get("suggestion"))) if found else ("", "")
+        # More words can make a flag worse. Then it comes again, with another suggestion, or fit for an action.
+        key = (found["id"], f"{found.get('suggestion')} {bool(found.get('act'))}") if found else ("", "")
         if found is None or key in self._seen:
             return None
         self._reconnecting.progressed()

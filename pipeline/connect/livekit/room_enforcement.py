@@ -277,7 +277,8 @@ def ruled_action(flag: FlaggedSpeech, rules: Iterable[ActionRule]) -> Enforcemen
     for rule in rules:
         if _matches(rule, flag):
             # The flag lists its worst label first, so this is the worst one that the rule names.
-            label = next((label for label in flag.flagged if label in rule.labels or not rule.labels), "")
+            labels = flag.act if rule.suggestion == "act" else flag.flagged
+            label = next((label for label in labels if label in rule.labels or not rule.labels), "")
             return Enforcement(
                 id=flag.id,
                 case=flag.case,
@@ -293,5 +294,7 @@ def ruled_action(flag: FlaggedSpeech, rules: Iterable[ActionRule]) -> Enforcemen
 
 def _matches(rule: ActionRule, flag: FlaggedSpeech) -> bool:
     # `review` also matches flags to block.
+    if rule.suggestion == "act":
+        return any(not rule.labels or label in rule.labels for label in flag.act)
     severe = SEVERITY[flag.suggestion] >= SEVERITY[rule.suggestion]
     return severe and (not rule.labels or not set(rule.labels).isdisjoint(flag.flagged))

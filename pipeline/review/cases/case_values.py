@@ -19,6 +19,12 @@ Result = Literal["created", "merged", "linked", "repeated", "updated", "worsened
 
 SEVERITY: dict[Suggestion, int] = {"pass": 0, "review": 1, "block": 2}
 
+
+def weight_of(flag: Flag) -> tuple[int, bool]:
+    """Return what makes a flag worse for an app: its suggestion, and whether it is fit for an automatic action."""
+    return SEVERITY[flag.suggestion], bool(flag.act)
+
+
 RANKS: dict[Source, int] = {"reader": 0, "sound": 1, "ear": 1, "words": 2}
 """Which source represents a case, if flags are equally severe."""
 

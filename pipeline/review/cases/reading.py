@@ -78,7 +78,7 @@ def flags_of(connection: Connection, query: Select[Any]) -> tuple[Flag, ...]:
 
 
 def flag_of(row: Row[Any]) -> Flag:
-    return msgspec.convert(fields_of(row), Flag)
+    return msgspec.convert(fields_of(row) | {"act": row.act or ()}, Flag)
 
 
 def evidence(connection: Connection, case_id: str) -> tuple[Evidence, ...]:

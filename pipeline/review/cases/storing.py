@@ -23,13 +23,13 @@ from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.case_values import (
     OPEN,
     REPORTED,
-    SEVERITY,
     Case,
     Evidence,
     Outcome,
     Result,
     case_id,
     columns,
+    weight_of,
     worst,
 )
 from pipeline.review.privacy import holds
@@ -95,7 +95,7 @@ def standing(flags: Sequence[Flag], known: Mapping[str, Flag]) -> Iterator[Flag]
     stood = dict(known)
     for flag in flags:
         first = stood.get(flag.id)
-        if first and flag.end >= first.end and SEVERITY[flag.suggestion] < SEVERITY[first.suggestion]:
+        if first and flag.end >= first.end and weight_of(flag) < weight_of(first):
             whole = {name: getattr(flag, name) for name in ("end", "utterance", "transcript", "address", "early")}
             yield replace(first, **whole)
         else:
@@ -184,7 +184,7 @@ def _update(
 ) -> tuple[str, Result]:
     """Replace `first`, the flag of the first words of `flag`. Return the id of the stored flag, and the result."""
     own = reading.case(connection, _case_of(connection, flag.id))
-    worse = SEVERITY[flag.suggestion] > SEVERITY[first.suggestion]
+    worse = weight_of(flag) > weight_of(first)
     if own.status == "decided":
         # The decision was about the words that the moderator knew. So their flag stays, and more words are another one.
         more = replace(flag, id=str(uuid.uuid5(NAMESPACE, f"more\x1f{flag.id}")))

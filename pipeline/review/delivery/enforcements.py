@@ -119,6 +119,7 @@ class FlaggedSpeech(Struct, frozen=True, kw_only=True):
     suggestion: Suggestion
     flagged: tuple[str, ...]
     stored_at: float
+    act: tuple[str, ...] = ()
 
 
 class Mute(Struct, frozen=True, kw_only=True):
@@ -195,6 +196,7 @@ def flagged(connection: Connection, since: float) -> list[FlaggedSpeech]:
             suggestion=row.suggestion,
             flagged=tuple(row.flagged),
             stored_at=row.stored_at,
+            act=tuple(row.act or ()),
         )
         for row in connection.execute(query)
     ]

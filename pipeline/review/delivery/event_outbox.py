@@ -28,6 +28,8 @@ PAUSES = (1.0, 5.0, 15.0, 60.0)
 GIVE_UP_SECONDS = 86_400.0
 """Seconds after which an event is given up."""
 
+ACT = "act"
+"""The suggestion in `webhooks.flags` that stands for flags that are fit for an automatic action."""
 MOST_WAITING = 10_000
 """Events `flag.raised` that wait for the app. Above it, the oldest of the fullest room go: its cases stay."""
 APART_SECONDS = 1e-6
@@ -93,7 +95,8 @@ class FlagEventChoice(Struct, frozen=True):
     def put(self, connection: Connection, flags: Sequence[Flag], outcomes: Sequence[Outcome], at: float) -> None:
         """Store the events about flags that were stored at `at` (UTC seconds), with their `outcomes` in order."""
         for number, (flag, outcome) in enumerate(self._chosen(flags, outcomes)):
-            about = f"{flag.id} {flag.suggestion}" if outcome.result == "worsened" else flag.id
+            level = f" {flag.suggestion}{' act' if flag.act else ''}" if outcome.result == "worsened" else ""
+            about = f"{flag.id}{level}"
             store_event(connection, RAISED, about, flag_payload(flag, outcome.case), at, at + number * APART_SECONDS)
 
     def _chosen(self, flags: Sequence[Flag], outcomes: Sequence[Outcome]) -> Iterator[tuple[Flag, Outcome]]:
@@ -102,7 +105,9 @@ class FlagEventChoice(Struct, frozen=True):
                 yield flag, outcome
 
     def _chooses(self, flag: Flag) -> bool:
-        return flag.suggestion in self.suggestions and not (self.labels and self.labels.isdisjoint(flag.flagged))
+        if flag.suggestion in self.suggestions:
+            return not (self.labels and self.labels.isdisjoint(flag.flagged))
+        return ACT in self.suggestions and any(not self.labels or label in self.labels for label in flag.act)
 
 
 def build_flag_event_choice(settings: Settings) -> FlagEventChoice:

@@ -143,6 +143,8 @@ FLAGS = Table(
     # What led to the flag: words or a sound, and the sound.
     Column("source", String, nullable=False, server_default=text("'words'")),
     Column("sound", JSON, nullable=True),
+    # NULL: stored before this column existed.
+    Column("act", JSON, nullable=True),
     Index(None, "stored_at"),
     # The other speech in a room at the same time.
     Index(None, "room", "start"),

@@ -181,6 +181,11 @@ class ReceivedSamples:
         self._note(SampleSpan(first, first + samples, origin))
         return _without(chunk, known - first)
 
+    def skip_before(self, chunk: AudioChunk) -> None:
+        """Count all earlier samples of the session of `chunk` as received. No chunk of this speaker was seen yet."""
+        self._session = chunk.session
+        self._note(SampleSpan(0, chunk.first_sample, chunk.start - chunk.first_sample / chunk.sample_rate))
+
     def _known(self, first: int, origin: float) -> int:
         """The number of the first new sample, from `first` on."""
         same = (span for span in self._spans if abs(span.origin - origin) <= SAME_SECONDS)

@@ -24,7 +24,7 @@ from pipeline.contract.stage import STAGE_FAULTS, HoldingProcessor, Rejected, bl
 from pipeline.settings import Audio, Settings
 from pipeline.speech.audio import vad
 from pipeline.speech.audio.chunk_order import FAULTS, ReceivedSamples
-from pipeline.speech.audio.cutter import MIN_SECONDS, OVERLAP_SECONDS
+from pipeline.speech.audio.cutter import MIN_SECONDS, OVERLAP_SECONDS, PAD_SECONDS
 from pipeline.speech.audio.encode import encode_flac
 from pipeline.speech.audio.speaker_tracks import KEEP_SECONDS, Key, SpeakerTracks
 from pipeline.speech.audio.speech_track import SpeechPiece, SpeechTrack
@@ -92,7 +92,7 @@ class Segment(HoldingProcessor[AudioChunk, Utterance | EarlyUtterance]):
         """
         self._sent.note(each for each in sent if isinstance(each, Utterance))
         for chunk in earlier:
-            deque(self._speakers.take(chunk), maxlen=0)  # its utterances were returned before
+            deque(self._speakers.take_earlier(chunk), maxlen=0)  # its utterances were returned before
         for key in self.speakers() if whole else ():
             deque(self._unfinished(key), maxlen=0)
 
@@ -219,20 +219,22 @@ class SentSpeech:
 
     When a speaker sends nothing for some time, the unfinished speech so far becomes an utterance. But the speech may
     continue, for example after an outage. Then the same worker cuts it, or another worker that reads the audio again.
-    The speech is recognised by its first sample that no utterance before it has. That is the same each time.
+    The speech is recognised by its first sample that no utterance before it has. Another worker may have cut the
+    padding there at another length, because it heard less of the audio before.
     """
 
     def __init__(self) -> None:
         self._overlap = round(OVERLAP_SECONDS * SAMPLE_RATE)
         self._shortest = round(MIN_SECONDS * SAMPLE_RATE)
+        self._padding = round(PAD_SECONDS * SAMPLE_RATE)
         self._ends = RecentDict[tuple[Key, int], int](REMEMBERED_SPEECH)
-        """The end sample of each utterance, by speaker and first sample after its overlap."""
+        """The end sample of each utterance, by speaker and first sample after its overlap, in units of the padding."""
 
     def note(self, utterances: Iterable[Utterance]) -> None:
         """Remember `utterances`."""
         for each in utterances:
-            place = (each.room, each.speaker), sample_of(each.start) + sample_of(each.overlap)
-            self._ends[place] = max(sample_of(each.end), self._ends.get(place, 0))
+            first = sample_of(each.start) + sample_of(each.overlap)
+            self._note((each.room, each.speaker), first, sample_of(each.end))
 
     def rest(self, key: Key, piece: SpeechPiece) -> SpeechPiece | None:
         """The rest of `piece` that was not returned before, with an overlap as after a forced cut.
@@ -241,14 +243,14 @@ class SentSpeech:
         """
         samples = piece.cut.samples
         before = known = piece.start + piece.cut.overlap
-        while (end := self._ends.get((key, known), known)) > known:  # the rest may have been returned in parts, too
+        while (end := self._end(key, known)) > known:  # the rest may have been returned in parts, too
             before, known = known, end
         if known == before:
             return piece
         new = piece.start + samples.size - known
         if new < 0 and piece.cut.forced:
             # It was cut before the end of what was returned. So the next piece begins in this, after its overlap.
-            self._ends[key, piece.start + samples.size] = known
+            self._note(key, piece.start + samples.size, known)
         # It must not have all of a short part that was returned last: then both would be cases of the same words.
         repeated = min(self._overlap, new, known - before)
         if new + repeated < self._shortest:
@@ -256,6 +258,15 @@ class SentSpeech:
         head = known - repeated - piece.start
         cut = replace(piece.cut, start=piece.cut.start + head, samples=samples[head:], overlap=repeated)
         return replace(piece, start=piece.start + head, cut=cut)
+
+    def _note(self, key: Key, first: int, end: int) -> None:
+        place = key, first // self._padding
+        self._ends[place] = max(end, self._ends.get(place, 0))
+
+    def _end(self, key: Key, first: int) -> int:
+        """The latest end of the utterances that begin at `first`, or up to the padding before or after it; else 0."""
+        near = first // self._padding
+        return max(self._ends.get((key, place), 0) for place in (near - 1, near, near + 1))
 
 
 class FaultExamples:

@@ -226,6 +226,14 @@ class SpeakerTracks(Generic[Track, Out]):
             self.tracks.pop(key, None)  # its state is unknown after the error
             yield Rejected(chunk, blamed(error))
 
+    def take_earlier(self, chunk: AudioChunk) -> Iterator[Out | Rejected]:
+        """Take a chunk that was taken before, by a worker that had heard all audio before it."""
+        key = (chunk.room, chunk.speaker)
+        if key not in self.tracks:
+            # Else audio before it that was sent again, and follows later, would begin a new stream.
+            self._sessions.of(key).skip_before(chunk)
+        yield from self.take(chunk)
+
     def end(self, keys: Iterable[Key]) -> Iterator[Out | Rejected]:
         """End the tracks of these speakers, and forget them."""
         for key in keys:

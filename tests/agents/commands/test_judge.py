@@ -66,6 +66,21 @@ def test_json_objects_choose_language_and_room_type() -> None:
     assert lines[3]["text"] == "line\nbreak"
 
 
+def test_a_text_that_is_not_judged_has_no_verdict() -> None:
+    """By its script, or by the language that the line states. A term that is found counts nevertheless."""
+    texts = [
+        "привет, как дела",
+        json.dumps({"text": "ciao", "language": "it"}),
+        "привет, давай скорее пиши мне: add me on telegram",
+        "hi",
+    ]
+    code, lines, _ = judge("--fail-on", "block", texts="\n".join(texts).encode())
+    assert [line["language"] for line in lines] == ["unsupported"] * 3 + ["en"]
+    assert [line["suggestion"] for line in lines] == [None, None, "review", "pass"]
+    assert code == 0
+    assert "○ unsupported" in CliRunner().invoke(app, ["judge"], input=texts[0].encode()).stdout
+
+
 def test_lines_with_speakers_and_times_are_read_in_context(classifier: WordClassifier) -> None:
     classifier.context = True
     classifier.known |= {"fool": {"risk": 0.6}, "you are a</s>fool": {"abuse": 0.99, "risk": 0.99}}

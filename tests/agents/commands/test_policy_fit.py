@@ -28,9 +28,12 @@ def test_the_fitted_policy_can_be_used(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(classifier, "load_classifier", lambda chosen: model)
     (tmp_path / "team.yaml").write_text(POLICY)
     fit = ["--set", f"judge.policy={tmp_path / 'team.yaml'}", "policy", "fit", "--alarms-per-1000", "20"]
+    fit += ["--act-per-1000", "2"]
     ran = CliRunner().invoke(app, ["--set", f"data_dir={tmp_path}", *fit, "--out", str(tmp_path / "fitted.yaml")])
     assert ran.exit_code == 0, ran.output
     assert "abuse" in ran.stdout
+    assert "Fit for automatic actions (act): abuse 0." in " ".join(ran.stdout.split())
+    assert "act: 0." in (tmp_path / "fitted.yaml").read_text()
     assert "these thresholds stay: sexual 20," in " ".join(ran.stdout.split())
     checked = run(tmp_path, "check", str(tmp_path / "fitted.yaml"))
     assert "fitted@" in checked.stderr

@@ -130,7 +130,7 @@ def test_an_utterance_line_has_hits_in_seconds() -> None:
 @given(messages(Flag))
 def test_an_utterance_line_is_json_with_the_keys_of_the_contract(flag: Flag) -> None:
     line = json.loads(json.dumps(utterance_line(flag, None), allow_nan=False))
-    assert list(line) == [*KEYS, *(key for key in ("sound", "withheld", "released") if getattr(flag, key))]
+    assert list(line) == [*KEYS, *(key for key in ("sound", "withheld", "released", "act") if getattr(flag, key))]
     assert (line["text"], line["suggestion"], line["file"]) == (flag.text, flag.suggestion, None)
     kind = "sound" if flag.sound else "utterance"
     assert line["kind"] == ("second_reading" if flag.source == "reader" else kind)
@@ -140,7 +140,7 @@ def test_an_utterance_line_is_json_with_the_keys_of_the_contract(flag: Flag) -> 
 
 
 @settings(max_examples=12)
-@given(messages(Flag).map(lambda flag: replace(flag, sound=None, withheld=(), released="")), PLACES)
+@given(messages(Flag).map(lambda flag: replace(flag, sound=None, withheld=(), released="", act=())), PLACES)
 def test_a_text_line_has_its_place_and_offsets_of_characters_instead_of_times(flag: Flag, place: InputPlace) -> None:
     line = json.loads(json.dumps(text_line(flag, place), allow_nan=False))
     assert list(line) == ["kind", "line", "id", *KEYS[1:]]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.broker.kafka_records import Received
-from agents.loop.holding_work import HoldingWork, Ledger, Speaker
+from agents.loop.holding_work import STANDSTILL_SECONDS, HoldingWork, Ledger, Speaker
 from agents.loop.segmenter_lead_in import Earlier
 from pipeline.base.errors import BadMessage, DependencyError
 from pipeline.contract.messages import AudioChunk, Utterance
@@ -158,7 +158,8 @@ def test_audio_of_one_speaker_on_two_partitions_is_heard_apart() -> None:
     assert acknowledged == [10, 7]
     assert [[chunk.start for chunk in made.heard] for made in group.made] == [[10.0, 11.0], [7.0, 8.0]]
     assert group.asked == [10, 7]
-    assert work.tick(5.0) == ["tick at 5.0"] * 2
+    assert work.tick(5.0) == []
+    assert work.tick(5.0 + STANDSTILL_SECONDS) == [f"tick at {5.0 + STANDSTILL_SECONDS}"] * 2
 
 
 def test_audio_is_released_after_its_processing() -> None:
@@ -223,6 +224,13 @@ def test_a_tick_gives_nothing_for_a_while_after_a_standstill() -> None:
     carry(work, [record(0, 1)])
     told = [bool(work.tick(now)) for now in (100.0, 101.0, 110.0, 150.0, 151.0, 159.9, 160.0, 169.0)]
     assert told == [True, True, True, False, False, False, True, True]
+
+
+def test_a_tick_gives_nothing_for_a_while_after_earlier_audio_was_heard_again() -> None:
+    """The rest of speech that seems overdue may wait on the broker."""
+    work = Group().segmenting()
+    carry(work, [record(1, 1)])
+    assert [bool(work.tick(now)) for now in (100.0, 101.0, 109.9, 110.0)] == [False, False, False, True]
 
 
 def test_a_clock_that_is_set_back_ends_the_silence() -> None:

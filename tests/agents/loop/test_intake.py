@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord
+from aiokafka.errors import NodeNotReadyError
 from faust.types import TP
 
 from agents.loop.faust_app import FETCH_BATCHES, create_faust_app
@@ -286,3 +287,31 @@ async def test_faust_does_not_judge_the_streams_that_get_no_records(
     """After five minutes it would log 15 lines about each partition with waiting records, every 2.5 s."""
     await sought.consumer.verify_all_partitions_active()
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("generation", "answer", "member"),
+    [
+        (3, True, True),
+        (3, False, False),
+        (3, NodeNotReadyError(), False),
+        (3, TimeoutError(), False),
+        (-1, True, False),
+    ],
+    ids=["yes", "removed", "away", "silent", "joins again"],
+)
+async def test_a_worker_is_a_member_only_if_the_broker_says_so(
+    sought: Sought, monkeypatch: pytest.MonkeyPatch, generation: int, answer: object, member: bool
+) -> None:
+    async def heartbeat() -> object:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    thread: Any = sought.consumer._thread
+    coordinator = SimpleNamespace(generation=generation, _do_heartbeat=heartbeat)
+    with monkeypatch.context() as patch:
+        patch.setattr(thread, "_consumer", SimpleNamespace(_coordinator=coordinator))
+        patch.setattr(thread, "thread_loop", asyncio.get_running_loop())
+        patch.setattr(sought.consumer.app, "consumer_generation_id", 3)
+        assert await sought.consumer.is_member() is member

@@ -22,7 +22,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.cloud_events import encode_event
 from pipeline.contract.messages import Flag
 from pipeline.contract.stage import BEHIND_SECONDS, RETRY_SECONDS, Processor
-from pipeline.contract.topology import DELIVER
+from pipeline.contract.topology import DELIVER, SEGMENT, Stage
 from pipeline.settings import Settings
 from tests.builders import flag
 
@@ -43,6 +43,10 @@ class Record:
 @dataclass
 class FakeConsumer:
     acknowledged: list[Record] = field(default_factory=list)
+    member: bool = True
+
+    async def is_member(self) -> bool:
+        return self.member
 
     def ack(self, record: Record) -> None:
         self.acknowledged.append(record)
@@ -83,19 +87,19 @@ class Ended(BaseException):
 class Loop:
     """A loop with fakes for everything outside it."""
 
-    def __init__(self, store: Store, pause_takes: float = 0.0) -> None:
+    def __init__(self, store: Store, pause_takes: float = 0.0, stage: Stage = DELIVER) -> None:
         self.pauses: list[float] = []
         self.signs: list[float] = []  # times of the calls of `worked`
         self._pause_takes = pause_takes
         self.now = NOW
         settings = Settings()
         metrics = Metrics()
-        app = create_faust_app(settings, DELIVER, metrics)
+        app = create_faust_app(settings, stage, metrics)
         self.consumer = FakeConsumer()
         app.consumer = cast(Any, self.consumer)
         self.runner = StageLoop(
             app,
-            DELIVER,
+            stage,
             BatchWork(store),
             settings,
             metrics,
@@ -283,3 +287,16 @@ async def test_a_tick_waits_for_the_batch_in_hand_and_uses_the_time_of_its_call(
         loop.now += 5
     await ticking
     assert store.ticks == [NOW]
+
+
+@pytest.mark.parametrize(("stage", "ticks"), [(SEGMENT, []), (DELIVER, [NOW])], ids=["holds", "holds nothing"])
+async def test_a_worker_that_lost_its_partitions_tells_of_no_held_speech(stage: Stage, ticks: list[float]) -> None:
+    """Another worker has the partitions, and may hear how the speech goes on."""
+    store = Store()
+    loop = Loop(store, stage=stage)
+    loop.consumer.member = False
+    await loop.runner.tick()
+    assert store.ticks == ticks
+    loop.consumer.member = True
+    await loop.runner.tick()
+    assert store.ticks == [*ticks, NOW]

@@ -124,6 +124,15 @@ def test_the_version_follows_the_content_not_the_comments(tmp_path: Path) -> Non
             r"default rooms, other languages\): sexual: block at 0.5 is below review at 0.9",
         ),
         (
+            "{name: a, every: {review: 0.6, block: 0.9}, labels: {abuse: {act: 0.5}}}",
+            r"default rooms, other languages\): abuse: act at 0.5 is below review at 0.6",
+        ),
+        (
+            "{name: a, every: {review: 0.6}, labels: {abuse: {act: 0.7, languages: {zh: {act: 0.5}}}}}",
+            r"default rooms, zh\): abuse: act at 0.5 is below review at 0.6",
+        ),
+        ("{name: a, every: {review: 0.6}, risk: {act: 0.9}}", r"risk\.act: Extra inputs"),
+        (
             "{name: a, every: {review: 0.1, block: 0.2}, labels: {abuse: {languages: {ja: {review: 0.3}}}}}",
             r"default rooms, ja\): abuse: block at 0.2 is below review at 0.3",
         ),

@@ -6,7 +6,14 @@ from pipeline.contract.messages import Mark, Suggestion
 from pipeline.judge import verdict
 from pipeline.judge.labels import SEVERITIES, Severity
 from pipeline.judge.matcher import Match, Term
-from pipeline.judge.moderation_policy import Policy, PolicyLayer, PolicyResolver, ResolvedPolicy
+from pipeline.judge.moderation_policy import (
+    LabelRule,
+    LabelThreshold,
+    Policy,
+    PolicyLayer,
+    PolicyResolver,
+    ResolvedPolicy,
+)
 from pipeline.judge.verdict import ORDER, decide_verdict
 from tests.pipeline.judge.fakes import LABELS
 
@@ -44,6 +51,41 @@ def test_a_level_has_the_effect_of_the_policy_with_a_reason() -> None:
     verdict = decide_verdict({"risk": 0.0}, [hit("fraud", "critical"), hit("abuse", "low")], RULES, LABELS)
     assert (verdict.suggestion, verdict.flagged) == ("block", ("fraud",))
     assert verdict.reasons == ("fraud: the term “term” (critical) means block",)
+
+
+ACT = PolicyResolver(
+    POLICY.model_copy(
+        update={
+            "labels": {"hate": LabelRule(act=0.7, languages={"zh": LabelThreshold(act=0.95)}), "abuse": LabelRule()}
+        }
+    ),
+    LABELS,
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "scores", "fit"),
+    [
+        ("en", {"hate": 0.7}, ("hate",)),
+        ("en", {"hate": 0.69}, ()),
+        ("zh", {"hate": 0.9}, ()),
+        ("zh", {"hate": 0.95}, ("hate",)),
+        ("en", {"abuse": 1.0}, ()),
+        ("en", {"abuse": 0.9, "hate": 0.9}, ("hate",)),
+        ("en", {"risk": 0.99}, ()),
+    ],
+)
+def test_a_label_is_fit_for_an_automatic_action_by_its_own_score(
+    language: str, scores: dict[str, float], fit: tuple[str, ...]
+) -> None:
+    assert decide_verdict(scores, [], ACT.resolved("default", language), LABELS).act == fit
+
+
+def test_no_action_rests_on_a_term_or_on_words_that_may_be_invented() -> None:
+    rules = ACT.resolved("default", "en")
+    assert decide_verdict({"hate": 0.1}, [hit("hate", "critical")], rules, LABELS).act == ()
+    marked = decide_verdict({"hate": 0.9}, [], rules, LABELS, marks=["repetition"])
+    assert (marked.suggestion, marked.act) == ("review", ())
 
 
 def test_flagged_labels_come_worst_first() -> None:

@@ -80,13 +80,13 @@ def conversations(model: Listed, seed: int = 1, utterances: int = UTTERANCES) ->
     return made
 
 
-def fitted(database: Database, model: Listed, rate: float) -> list[FittedLanguage]:
+def fitted(database: Database, model: Listed, rate: float, act_rate: float | None = None) -> list[FittedLanguage]:
     present = ruleset()
     with database.read() as connection:
         cases = [each for each in decided_cases.decided_since(connection, 0.0) if each.example.room_type == "default"]
         weights = decided_cases.weights_of(connection, cases, Window(0.0, NOON + 1e6), lambda kind: kind == "default")
     read = policy_fitting.read_cases(cases, weights, model, present, lambda done, total: None)
-    return policy_fitting.fit(read, present.policy, LABELS, rate)
+    return policy_fitting.fit(read, present.policy, LABELS, rate, act_rate=act_rate)
 
 
 class Attentive:
@@ -130,7 +130,7 @@ def test_the_team_gets_the_false_alarms_that_it_accepts(sqlite_url: str) -> None
     with closing(Database(sqlite_url)) as database:
         team.hire(database)
         team.work(database, [*speech, *others, *drills], AUDITED)
-        [found], [too_few] = (fitted(database, model, rate) for rate in (0.01, 0.0001))
+        [found], [too_few] = (fitted(database, model, rate, act_rate=0.0005) for rate in (0.01, 0.0001))
     rules_of = {rule.rule: rule for rule in found.rules}
     assert found.language == "en"
     assert "hate" not in rules_of
@@ -154,11 +154,26 @@ def test_the_team_gets_the_false_alarms_that_it_accepts(sqlite_url: str) -> None
     assert false_rate == pytest.approx(0.01, abs=0.004)
     assert false.value == pytest.approx(false_rate, abs=0.004)
     assert was.interval[1] < now.value == pytest.approx(recall, abs=0.06)
+    act, terms = rules_of["abuse"].act, {"fraud", "risk"}
+    assert act
+    assert abuse < act
+    assert {rules_of[name].act for name in terms} == {None}
+    acted = [(bool(said.label), model.scores[said.text]["abuse"] >= act) for said in conversations(model, 3, FRESH)]
+    wrong = sum(hit for risky, hit in acted if not risky) / FRESH
+    assert 0 < wrong < false_rate
+    assert found.acted
+    assert found.acted.false
+    assert found.acted.false.interval[0] < wrong < found.acted.false.interval[1]
+    assert found.acted.recall
+    assert 0 < found.acted.recall.value < now.value
     all_upheld, before, after = found.upheld
     assert before < after <= all_upheld
     assert found.excess is None
     assert too_few.excess is not None
     assert all(rule.after is None for rule in too_few.rules)
+    stays = next(rule for rule in too_few.rules if rule.rule == "abuse")
+    assert stays.act
+    assert stays.act >= PRESENT, "an action never comes without a review"
 
 
 def test_the_weights_add_up_to_the_speech(database: Database) -> None:
@@ -205,9 +220,21 @@ def test_new_thresholds_stand_below_the_old_ones_in_the_file() -> None:
 
 def test_a_block_is_never_below_its_review() -> None:
     present = ruleset()
-    one = policy_fitting.FittedRule("abuse", 20, PRESENT, 0.99, (policy_fitting.Flagging(None, None),) * 2)
+    one = policy_fitting.FittedRule("abuse", 20, PRESENT, 0.99, (policy_fitting.Flagging(None, None),) * 2, act=0.995)
     found = FittedLanguage("en", 100, 5, None, (one,), (policy_fitting.Flagging(None, None),) * 2, (0, 0, 0), (0, 0, 0))
     made = rule_texts.check_policy(
         validated(policy_fitting.with_limits(present.policy, "a", [found]), Policy, "a"), LABELS
     )
-    assert made.resolved("", "en").labels["abuse"].block == 0.99
+    limits = made.resolved("", "en").labels["abuse"]
+    assert (limits.block, limits.act) == (0.99, 0.995)
+
+
+def test_an_action_is_never_below_its_review() -> None:
+    present = rule_texts.policy_of(
+        f"{{name: a, every: {{review: {PRESENT}}}, labels: {{abuse: {{act: 0.97}}}}}}", LABELS
+    )
+    one = policy_fitting.FittedRule("abuse", 20, PRESENT, 0.99, (policy_fitting.Flagging(None, None),) * 2)
+    found = FittedLanguage("en", 100, 5, None, (one,), (policy_fitting.Flagging(None, None),) * 2, (0, 0, 0), (0, 0, 0))
+    made = rule_texts.check_policy(validated(policy_fitting.with_limits(present, "a", [found]), Policy, "a"), LABELS)
+    assert made.resolved("", "en").labels["abuse"].act == 0.99
+    assert made.resolved("", "zh").labels["abuse"].act == 0.97

@@ -375,6 +375,7 @@ def extend_tables() -> None:
         ("flags", "Double stored_at", None),
         ("flags", "String source", "'words'"),
         ("flags", "JSON sound", None),
+        ("flags", "JSON act", None),
         ("decisions", "Double duration_seconds, Integer strikes", None),
         ("decisions", "Text notice", "''"),
         ("outbox", "String lane", "''"),

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +24,9 @@ from pipeline.connect.client.speaker_stream import SpeakerStream, speaker_addres
 from pipeline.contract.messages import AudioChunk
 from pipeline.speech.audio.chunk_order import ReceivedSamples
 from tests.agents.gateway.test_gateway_server import ended, heard, running, until
+from tests.dead_hosts import UNKNOWN, refusing, self_signed
 from tests.pipeline.speech.audio.test_stream_codecs import opus_packets
+from tests.ports import free_port
 
 BEARER = "an-ascii-token-of-the-tests"
 SPEECH = bytes(range(256)) * 25
@@ -254,6 +257,32 @@ async def test_the_end_does_not_wait_for_ever() -> None:
             await until(lambda: there.figure("connections") == 1)
         assert speaker.unacknowledged_seconds == pytest.approx(0.2)
         there.sink.open.set()
+
+
+@pytest.mark.parametrize("host", [UNKNOWN, refusing()])
+async def test_a_dead_host_is_named_at_the_end(host: str) -> None:
+    with pytest.raises(
+        StreamError, match=f"The gateway at ws://{host} cannot be reached: .*Check the address"
+    ) as caught:
+        async with SpeakerStream(f"ws://{host}", BEARER, "room", "ben", close_seconds=0.3) as speaker:
+            await speaker.send(SPEECH)
+    assert caught.value.code == 1006
+
+
+async def test_a_dead_host_is_named_when_audio_would_be_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "QUEUE_SECONDS", 0.1)
+    speaker = await stream(free_port()).__aenter__()
+    await speaker.send(SPEECH)
+    await until(speaker._task.done)
+    with pytest.raises(StreamError, match="Connection refused"):
+        await speaker.send(SPEECH)
+
+
+async def test_a_certificate_that_nobody_trusts_is_named_at_once(tmp_path: Path) -> None:
+    async with self_signed(tmp_path) as host:
+        with pytest.raises(StreamError, match=r"its certificate is not accepted.*SSL_CERT_FILE"):
+            async with SpeakerStream(f"wss://{host}", BEARER, "room", "ben", close_seconds=60) as speaker:
+                await speaker.send(SPEECH)
 
 
 async def test_a_stream_without_audio_makes_no_connection() -> None:

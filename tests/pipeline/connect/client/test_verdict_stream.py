@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 from pipeline.base.errors import InputError
 from pipeline.connect.client import reconnecting, verdict_stream
+from pipeline.connect.client.reconnecting import StreamError
 from pipeline.connect.client.verdict_stream import MAX_BYTES, BrokenStreamError, EventParser, ServerEvent, VerdictStream
+from tests.dead_hosts import UNKNOWN, refusing, self_signed
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
 
@@ -77,6 +80,12 @@ async def test_a_verdict_that_becomes_worse_comes_again() -> None:
         assert await first(VerdictStream(url, "a-token"), 3) == ["flag-1", "flag-1", "flag-2"]
 
 
+async def test_a_verdict_that_becomes_fit_for_an_action_comes_again() -> None:
+    fit = event(1).replace(b'"suggestion"', b'"act": ["hate"], "suggestion"')
+    async with server([OK + event(1) + event(1) + fit + fit + event(2)]) as (url, _):
+        assert await first(VerdictStream(url, "a-token"), 3) == ["flag-1", "flag-1", "flag-2"]
+
+
 async def test_it_begins_after_a_given_id() -> None:
     async with server([OK + event(8)]) as (url, requests):
         assert await first(VerdictStream(url + "/", "a-token", last_event_id="7"), 1) == ["flag-8"]
@@ -108,6 +117,19 @@ async def test_a_refusal_is_raised_with_the_reason(status: int) -> None:
     async with server([b"HTTP/1.1 %d No\r\ncontent-length: 7\r\n\r\nbecause" % status]) as (url, _):
         with pytest.raises(InputError, match=f"{status}: because.*scope verdicts"):
             await first(VerdictStream(url, "a-token"), 1)
+
+
+@pytest.mark.parametrize("host", [UNKNOWN, refusing()])
+async def test_a_dead_host_is_named(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdict_stream, "FIRST_ANSWER_SECONDS", 0.02)
+    with pytest.raises(StreamError, match=f"The API at http://{host} cannot be reached: .*Check the address"):
+        await first(VerdictStream(f"http://{host}", "a-token"), 1)
+
+
+async def test_a_certificate_that_nobody_trusts_is_named_at_once(tmp_path: Path) -> None:
+    async with self_signed(tmp_path) as host:
+        with pytest.raises(StreamError, match=r"its certificate is not accepted.*SSL_CERT_FILE"):
+            await first(VerdictStream(f"https://{host}", "a-token"), 1)
 
 
 async def test_only_the_newest_ids_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -402,6 +402,23 @@ def test_a_rule_matches_by_suggestion_and_label(rule: ActionRule, suggestion: st
     assert (found is not None) is matches
 
 
+@pytest.mark.parametrize(
+    ("labels", "act", "label"),
+    [
+        ((), (), None),
+        ((), ("abuse",), "abuse"),
+        (("hate",), ("abuse",), None),
+        (("abuse",), ("hate", "abuse"), "abuse"),
+    ],
+)
+def test_a_rule_for_act_needs_a_label_that_is_fit_for_it(
+    labels: tuple[str, ...], act: tuple[str, ...], label: str | None
+) -> None:
+    rule = ActionRule(action="mute", suggestion="act", labels=labels)
+    found = room_enforcement.ruled_action(flagged(suggestion="block", act=act), [rule])
+    assert (found and found.label) == label
+
+
 def test_the_first_match_acts_and_says_for_which_label() -> None:
     given = [
         ActionRule(action="remove", labels=("threat",)),

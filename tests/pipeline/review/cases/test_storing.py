@@ -192,6 +192,15 @@ def test_a_worse_whole_utterance_makes_the_case_worse(store: SqlReviewStore, dat
         assert [each.suggestion for each in enforcements.flagged(connection, NOON + 13)] == ["block"]
 
 
+def test_words_that_become_fit_for_an_action_are_worse(store: SqlReviewStore, database: Database) -> None:
+    add(store, so_far(3))
+    assert add(store, so_far(6, act=("violence",)), at=NOON + 7) == ["worsened"]
+    assert add(store, so_far(12), at=NOON + 13) == ["updated"]
+    assert [each.act for each in only(store).flags] == [("violence",)]
+    with database.read() as connection:
+        assert [each.act for each in enforcements.flagged(connection, NOON + 7)] == [("violence",)]
+
+
 def test_a_decision_on_the_first_words_stays(store: SqlReviewStore) -> None:
     add(store, so_far(3))
     decision = store.decide(only(store).case.id, "lea", Choice(verdict="uphold"), NOON + 5)

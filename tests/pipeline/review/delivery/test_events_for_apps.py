@@ -65,6 +65,19 @@ def test_a_flag_of_decided_speech_makes_no_event(database: Database) -> None:
     assert "again" not in told(database)
 
 
+@pytest.mark.parametrize(("labels", "expected"), [(set(), ["ann", "ann review act"]), ({"hate"}, [])])
+def test_a_flag_that_becomes_fit_for_an_action_makes_an_event(
+    database: Database, labels: set[str], expected: list[str]
+) -> None:
+    opened = store(database, FlagEventChoice(frozenset({"act"}), frozenset(labels), most=100))
+    opened.add([flag("other", speaker="bo"), flag("ann", act=("violence",), end=3, early=True)], NOON)
+    assert told(database) == expected[:1]
+    opened = store(database, FlagEventChoice(frozenset({"review", "act"}), frozenset(labels), most=100))
+    opened.add([flag("cat", speaker="cat", end=3, early=True)], NOON + 1)
+    opened.add([flag("cat", speaker="cat", end=6, act=("violence",))], NOON + 2)
+    assert told(database) == [*expected[:1], *[each.replace("ann", "cat") for each in expected]]
+
+
 def test_a_flag_that_is_drawn_for_an_audit_makes_no_event(database: Database) -> None:
     store(database, ALL).add([flag("a", suggestion="pass")], NOON, drawn={"a"}, probability=0.5)
     assert told(database) == []

@@ -14,7 +14,7 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, EarlyUtterance, Utterance, derive_id
 from pipeline.contract.stage import Rejected
 from pipeline.settings import Audio, load
-from pipeline.speech.audio.cutter import Cut
+from pipeline.speech.audio.cutter import PAD_SECONDS, Cut
 from pipeline.speech.audio.encode import decode_flac, to_pcm16
 from pipeline.speech.audio.resample import Samples
 from pipeline.speech.audio.segment_stage import (
@@ -207,6 +207,20 @@ def test_unfinished_speech_keeps_its_id_after_a_lead_in() -> None:
         stage.lead_in(stream[max(0, first - 160) : first])
         found = [each.id for each in utterances(stage.process(stream[first:]))]
         assert found == [each.id for each in whole if each.end >= cut.end]
+
+
+def test_audio_before_a_lead_in_that_is_sent_again_is_not_heard() -> None:
+    """The client sent 3 s again in smaller chunks. Some of them begin before the first chunk of the lead-in."""
+    audio = monologue()[: 12 * SAMPLE_RATE]
+    broken, safe = 7 * SAMPLE_RATE, 4 * SAMPLE_RATE
+    stream = connection(audio[:broken], 0, 2 * SAMPLE_RATE)
+    stream[-1] = structs.replace(stream[-1], final=False)
+    place = len(stream)
+    stream += connection(audio[safe:], safe, 3_000)
+    stage = segment()
+    stage.lead_in(stream[place - 1 : place])
+    found = utterances(stage.process(stream[place:]))
+    assert min(each.start for each in found) > stream[place - 1].start - WINDOW / SAMPLE_RATE
 
 
 def test_a_lead_in_is_not_counted_as_speech() -> None:
@@ -533,8 +547,19 @@ def test_speech_without_enough_new_audio_has_no_rest(now: float) -> None:
 
 def test_speech_with_another_start_or_speaker_is_returned_whole() -> None:
     one = piece(5.0)
-    assert sent(said(3.0, speaker="ben"), said(3.0, start=START + 1)).rest(KEY, one) is one
+    later = START + round(2.5 * PAD_SECONDS * SAMPLE_RATE)
+    assert sent(said(3.0, speaker="ben"), said(3.0, start=later)).rest(KEY, one) is one
     assert sent().rest(KEY, one) is one
+
+
+@pytest.mark.parametrize("windows", [-6, -1, 1, 6])
+def test_speech_whose_padding_was_cut_at_another_length_is_returned_once(windows: int) -> None:
+    shift = windows * WINDOW
+    known = sent(said(3.0 - shift / SAMPLE_RATE, start=START + shift))
+    assert known.rest(KEY, piece(3.0)) is None
+    rest = known.rest(KEY, piece(5.0))
+    assert rest is not None
+    assert rest.start == START + round(2.5 * SAMPLE_RATE)
 
 
 def test_the_longest_returned_utterance_counts() -> None:
@@ -554,7 +579,7 @@ def test_speech_may_be_returned_in_several_parts() -> None:
 def test_the_number_of_remembered_utterances_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.speech.audio.segment_stage.REMEMBERED_SPEECH", 2)
     one = piece(5.0)
-    assert sent(*(said(3.0, start=START + number) for number in range(3))).rest(KEY, one) is one
+    assert sent(*(said(3.0, start=START + number * SAMPLE_RATE) for number in range(3))).rest(KEY, one) is one
 
 
 def test_the_next_example_is_due_after_a_minute() -> None:
