@@ -1,4 +1,6 @@
-"""Write the schema of the Helm chart's values: `python -m deploy.chart`.
+"""Write the generated files of the Helm chart: `python -m deploy.chart`.
+
+They are the schema of the values, and which settings each role reads (`settings_read.py`).
 
 Helm refuses values that do not fit. The schema of `settings` comes from pipeline/settings/, so a mistake in a setting
 stops `helm upgrade`, before a pod stops. Two kinds of settings are left out, and therefore refused: secrets, and what
@@ -10,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from deploy.settings_read import sections_by_role
 from deploy.stages import OPTIONAL
 from pipeline.contract.topology import STAGES
 from pipeline.settings import Settings
@@ -17,6 +20,7 @@ from pipeline.settings import Settings
 COMMAND = "python -m deploy.chart"
 CHART = Path(__file__).parent / "helm" / "voxwarden"
 SCHEMA = CHART / "values.schema.json"
+READ = CHART / "settings_read.yaml"
 
 Schema = dict[str, Any]
 
@@ -45,12 +49,23 @@ VARIABLES: Schema = {"type": "array", "items": {"type": "object", "required": ["
 
 
 def main() -> None:
-    SCHEMA.write_text(written(), encoding="utf-8")
+    for path, text in written().items():
+        path.write_text(text, encoding="utf-8")
 
 
-def written() -> str:
-    """The expected content of values.schema.json."""
-    return json.dumps(values_schema(), indent=1, ensure_ascii=False) + "\n"
+def written() -> dict[Path, str]:
+    """The expected content of each generated file."""
+    return {SCHEMA: json.dumps(values_schema(), indent=1, ensure_ascii=False) + "\n", READ: _read()}
+
+
+def _read() -> str:
+    """The sections that each role reads and that the values may set."""
+    head = f"# The sections of `settings` that each role reads. `{COMMAND}` writes this file.\n"
+    sections = {
+        role: [name for name in read if name not in SET_BY_THE_CHART["Settings"]]
+        for role, read in sections_by_role().items()
+    }
+    return head + "".join(f"{role}: [{', '.join(read)}]\n" for role, read in sections.items())
 
 
 def values_schema() -> Schema:

@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from agents.commands.command_line import app
 from agents.loop.worker_process import END_SECONDS, GRACE_SECONDS
-from deploy.chart import CHART, COMMAND, SCHEMA, SET_BY_THE_CHART, values_schema, written
+from deploy.chart import CHART, COMMAND, READ, SCHEMA, SET_BY_THE_CHART, values_schema, written
 from pipeline.contract.topology import STAGES
 from pipeline.settings import Settings, keys
 from tests.deploy.chart import EXAMPLES, SMALL, TEMPLATES, merged, roles, values
@@ -26,8 +26,12 @@ def mistakes(given: Any) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(given)]
 
 
-def test_the_schema_is_up_to_date() -> None:
-    assert SCHEMA.read_text("utf-8") == written(), f"The settings or stages have changed: run {COMMAND}"
+@pytest.mark.parametrize("path", [SCHEMA, READ], ids=lambda path: path.name)
+def test_the_generated_files_are_up_to_date(path: Path) -> None:
+    assert path.read_text("utf-8") == written()[path], f"The settings or stages have changed: run {COMMAND}"
+
+
+def test_the_schema_is_one() -> None:
     Draft7Validator.check_schema(values_schema())
 
 

@@ -30,6 +30,7 @@ from tests.deploy.files import RULES, load, parsed
 
 NEEDED = tuple(stage for stage in STAGES if not stage.switch)
 """The stages that every deployment has."""
+EVERY = enabled(LARGE)
 ALL = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 SECRETS = {
     "VOXWARDEN_STORE__URL": "postgresql://voxwarden@db/voxwarden",
@@ -236,11 +237,23 @@ def test_a_budget_lets_a_drain_go_on() -> None:
         assert budget["spec"]["maxUnavailable"] == 1
 
 
-def test_changed_settings_restart_the_pods() -> None:
-    before, after = (pods(rendered([SMALL], **sets)) for sets in ({}, {"settings.asr.batch": "4"}))
-    for name in enabled(SMALL):
-        first, second = (found[f"voxwarden-{name}"]["metadata"]["annotations"] for found in (before, after))
-        assert first != second
+@pytest.mark.parametrize(
+    ("changed", "restarted"),
+    [
+        # The policy of LARGE is a file that only settings.judge names.
+        (r"files.policy\.yaml=name: ours", {"judge", "deliver", "console", "api", "livekit", "listen"}),
+        ("settings.asr.batch=4", {"transcribe", "console", "api"}),
+        ("settings.gateway.burst_seconds=9", {"gateway", "console", "livekit"}),
+        (r"files.notices\.yaml=none", EVERY),
+        ("settings.kafka.prefix=other.", EVERY - {"livekit"}),
+    ],
+    ids=["policy", "speech", "gateway", "file without a known reader", "kafka"],
+)
+def test_only_pods_that_read_a_changed_setting_restart(changed: str, restarted: set[str]) -> None:
+    key, _, value = changed.partition("=")
+    before, after = (pods(rendered([LARGE], **sets)) for sets in ({}, {key: value}))
+    differ = {name for name in EVERY if before[f"voxwarden-{name}"] != after[f"voxwarden-{name}"]}
+    assert differ == restarted
 
 
 def test_the_clips_survive_an_uninstallation() -> None:

@@ -11,8 +11,8 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
   annotations:
-    # A change of the settings restarts the pods.
-    checksum/settings: {{ include "voxwarden.settings" $root | sha256sum }}
+    # A change of a setting that the role reads restarts its pods.
+    checksum/settings: {{ include "voxwarden.settingsRead" . | sha256sum }}
     {{- with $values.podAnnotations }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
