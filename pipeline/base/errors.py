@@ -7,6 +7,7 @@ VoxwardenError
 ├── ConfigError                 a setting, policy, lexicon or label file is wrong
 ├── InputError                  an input file, a stream or an argument is wrong
 │   ├── ParameterError          a parameter of a request has a value that it cannot have
+│   │   └── ReusedKey           the Idempotency-Key came before, with another request
 │   ├── AudioError              the input cannot be decoded as audio
 │   └── TextError               the input cannot be read as text
 ├── CaseError                   the action is not possible, for example because the case is already decided
@@ -56,6 +57,10 @@ class ParameterError(InputError):
     def __init__(self, name: str, what: str, remedy: str) -> None:
         super().__init__(f"{name}: {what}", remedy)
         self.name = name
+
+
+class ReusedKey(ParameterError):  # noqa: N818
+    pass
 
 
 class AudioError(InputError):

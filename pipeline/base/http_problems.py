@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from pipeline.base.errors import CaseError, DependencyError, Missing, ParameterError, VoxwardenError
+from pipeline.base.errors import CaseError, DependencyError, Missing, ParameterError, ReusedKey, VoxwardenError
 from pipeline.base.logs import REQUEST
 
 KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
@@ -85,7 +85,8 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
     del request
     if isinstance(error, TooManyError):
         return problem(str(error), 429, error.retry_seconds)
-    known = ((Missing, 404), (CaseError, 409), (DependencyError, 503))
+    # Not 409 for the key: clients send a request with this answer again.
+    known = ((Missing, 404), (CaseError, 409), (ReusedKey, 422), (DependencyError, 503))
     status = next((status for kind, status in known if isinstance(error, kind)), 400)
     return problem(str(error), status, param=error.name if isinstance(error, ParameterError) else None)
 

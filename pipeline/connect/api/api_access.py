@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import get_args
 
 from starlette import types
@@ -36,8 +37,8 @@ SCOPES: tuple[tuple[str, Scope], ...] = (
 )
 """The scope that a path needs, by the start of the path. To change a case, a program needs the scope `decide`."""
 
-FIRST_STORED = 1 << 32
-"""Numbers of stored tokens begin here, above the places of the settings' tokens."""
+NUMBER_BYTES = 7
+"""Bytes of a program's number: the database has signed numbers of 8 bytes."""
 
 BURST_SECONDS = 5.0
 """A program may send the requests of this time at once."""
@@ -47,7 +48,7 @@ EXAMPLE = """VOXWARDEN_API__TOKENS='[{"token": "<long random text>", "scopes": [
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program that calls the API. `number` is the place of its token in the settings, or from FIRST_STORED on."""
+    """A program that calls the API. `number` belongs to its token alone, also after a restart."""
 
     number: int
     scopes: frozenset[str]
@@ -71,7 +72,7 @@ class ApiTokens:
         self.generated = None if known else secrets.token_urlsafe(24)
         if self.generated:
             known = [(self.generated, frozenset(get_args(Scope)))]
-        self._known = [(token.encode(), Program(number, scopes)) for number, (token, scopes) in enumerate(known)]
+        self._known = [(token.encode(), Program(_number(token), scopes)) for token, scopes in known]
 
     def program(self, headers: Sequence[str]) -> Program | None:
         """Return the program of the settings whose token the only `Authorization` header holds."""
@@ -96,7 +97,12 @@ class ApiTokens:
         if found and api_tokens.touch_is_due(found, now):
             with database.write() as connection:
                 api_tokens.touch_token(connection, found, now)
-        return Program(FIRST_STORED + found.number, found.scopes) if found else None
+        return Program(_number(found.id), found.scopes) if found else None
+
+
+def _number(token: str) -> int:
+    # Not the place of the token in the settings: its recordings would be another token's after a change.
+    return int.from_bytes(sha256(token.encode()).digest()[:NUMBER_BYTES])
 
 
 def _bearer(headers: Sequence[str]) -> str:

@@ -92,8 +92,9 @@ async def serve_api(settings: Settings, *, beside_live: bool = False) -> AsyncIt
 def open_backend(settings: Settings, database: Database, moderator: Moderator, *, beside_live: bool = False) -> Backend:
     """Make the backend. Raises ConfigError for a wrong label file."""
     longest = settings.api.max_audio_seconds
-    jobs = Jobs(partial(moderator.results, name=NAME, longest=longest, batch=BATCH), settings.api, time.time)
     categories = Categories(labels.load_labels(settings.judge.labels))
+    moderate = partial(moderator.results, name=NAME, longest=longest, batch=BATCH)
+    jobs = Jobs(moderate, categories, database, settings, time.time)
     return Backend(settings, database, moderator, categories, jobs, TextQueue(beside_live))
 
 

@@ -1,11 +1,12 @@
 """The results of moderation in the shape of OpenAI's moderation API, with our fields beside theirs."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from pipeline.contract.messages import Flag, Hit, SpeechStatus, Suggestion
 from pipeline.judge.labels import Labels, Severity
+from pipeline.review.delivery.events_for_apps import iso
 
 CATEGORIES = (
     "harassment",
@@ -23,6 +24,19 @@ CATEGORIES = (
     "violence/graphic",
 )
 """OpenAI's categories. `elsewhere.openai` in `configs/labels.yaml` maps our labels to them."""
+
+
+ISO = "_iso"
+
+
+class TimesAsText(BaseModel):
+    """An answer with times in UTC seconds. A field `x_iso` is the time `x` in ISO 8601."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _write_times(cls, given: dict[str, Any]) -> dict[str, Any]:
+        seconds = {name: given.get(name.removesuffix(ISO)) for name in cls.model_fields if name.endswith(ISO)}
+        return given | {name: None if at is None else iso(at, "milliseconds") for name, at in seconds.items()}
 
 
 class HitAnswer(BaseModel):
@@ -80,6 +94,39 @@ class UnheardResult(BaseModel):
     state: Literal["skipped", "failed"]
     reason: str = Field(description="`language`, `no_words`, or the stage that failed")
     language: str = Field(description="for the reason `language`: its language; else empty")
+
+
+Status = Literal["queued", "running", "done", "failed"]
+
+
+class RecordingState(TimesAsText):
+    """A recording without its utterances. `created_at` and `ended_at` are UTC seconds."""
+
+    id: str
+    status: Status
+    progress: float = Field(description="share of the recording that is done, from 0 to 1")
+    suggestion: Suggestion | None = Field(description="the worst suggestion of its utterances; null: none is judged")
+    seconds: float | None = Field(description="length of the recording; null: not known yet")
+    speech_seconds: float | None
+    error: str | None = Field(description="why the recording, or the rest of it, could not be read")
+    created_at: float
+    created_at_iso: str = ""
+    ended_at: float | None
+    ended_at_iso: str | None = None
+
+
+class RecordingPage(BaseModel):
+    """Recordings, newest first. `next` is the value of `after` for the next page; null: this is the last page."""
+
+    data: list[RecordingState]
+    next: str | None
+
+
+class AudioModeration(RecordingState):
+    """A recording and its result. Until `status` is `done`, the utterances are those that are judged so far."""
+
+    utterances: list[UtteranceResult]
+    unheard: list[UnheardResult] = Field(description="the utterances that were not judged: nobody calls them clean")
 
 
 class Categories:

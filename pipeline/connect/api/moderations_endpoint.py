@@ -3,32 +3,23 @@
 Requests for texts and their answers have the shape of OpenAI's moderation API.
 """
 
-import asyncio
-import contextlib
+import hashlib
 import shutil
 import uuid
 from collections.abc import Sequence
 from pathlib import Path as FilePath
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, File, Form, Path, Response, UploadFile
+from fastapi import APIRouter, File, Form, Header, Path, Query, Response, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.base.errors import AudioError, ParameterError
 from pipeline.base.http_problems import ERRORS
 from pipeline.connect.api.audio_download import download
-from pipeline.connect.api.backend import Backend, TheBackend, TheProgram
-from pipeline.connect.api.moderation_answers import (
-    Categories,
-    ModerationResult,
-    Moderations,
-    UnheardResult,
-    UtteranceResult,
-    unheard_result,
-)
-from pipeline.connect.api.recording_jobs import Job, State
-from pipeline.contract.messages import Suggestion, by_time
+from pipeline.connect.api.backend import TheBackend, TheProgram
+from pipeline.connect.api.moderation_answers import AudioModeration, ModerationResult, Moderations, RecordingPage
+from pipeline.connect.api.recording_jobs import Job, Jobs
 from pipeline.speech.audio.decode import duration_of
 
 text_router = APIRouter(prefix="/v1", tags=["moderation"], responses=ERRORS)
@@ -46,7 +37,17 @@ Words = Annotated[str, Field(max_length=MAX_CHARACTERS)]
 RoomType = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
 recording_router = APIRouter(prefix="/v1/audio", tags=["moderation"], responses=ERRORS)
 
-JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="id of the recording")]
+JOB = "^[0-9a-f]{32}$"
+JobId = Annotated[str, Path(pattern=JOB, description="id of the recording")]
+Key = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]*$",
+        description="a new text for each recording: the same request again gives the same recording",
+    ),
+]
 
 
 class TextPart(BaseModel):
@@ -99,20 +100,6 @@ def _texts(body: ModerationRequest) -> list[str]:
     return [each if isinstance(each, str) else each.text for each in given]
 
 
-class AudioModeration(BaseModel):
-    """A recording and its result. Until `status` is `done`, the utterances are those that are judged so far."""
-
-    id: str
-    status: State
-    progress: float = Field(description="share of the recording that is done, from 0 to 1")
-    suggestion: Suggestion | None = Field(description="the worst suggestion of its utterances; null: none is judged")
-    seconds: float | None = Field(description="length of the recording; null: not known yet")
-    speech_seconds: float | None
-    error: str | None = Field(description="why the recording, or the rest of it, could not be read")
-    utterances: list[UtteranceResult]
-    unheard: list[UnheardResult] = Field(description="the utterances that were not judged: nobody calls them clean")
-
-
 @recording_router.post(
     "/moderations",
     responses={202: {"model": AudioModeration, "description": "A long recording: read its progress at `Location`."}},
@@ -126,13 +113,15 @@ async def moderate_recording(
         str | None, Form(max_length=2_048, description="instead of `file`: its address, on a host of api.audio_hosts")
     ] = None,
     room_type: Annotated[str, Form(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")] = "default",
+    idempotency_key: Key = None,
 ) -> AudioModeration:
     """Moderate a recording. The answer is 200 with the result, if that is there within half a minute.
 
     Else the answer is 202. `Location` is the address of the progress and the result.
     """
-    backend.jobs.check_room(program.number)  # before the copy; `add` checks again, because others may add meanwhile
-    path = backend.jobs.new_path()
+    jobs = backend.jobs
+    jobs.check_room(program.number)  # before the copy; `add` checks again, because others may add meanwhile
+    path = jobs.new_path()
     try:
         if file is not None and url is None:
             await run_in_threadpool(_keep, file, path)
@@ -141,40 +130,37 @@ async def moderate_recording(
         else:
             raise ParameterError("file", "a request has one recording", "Send either `file` or `url`.")
         seconds = await run_in_threadpool(_length, path, backend.settings.api.max_audio_seconds)
-        job = Job(program.number, path, room_type, seconds)
-        backend.jobs.add(job)
+        digest = await run_in_threadpool(_digest, path, room_type) if idempotency_key else None
+        identity = await jobs.add(Job(program.number, path, room_type, seconds, idempotency_key, digest))
     except BaseException:  # also a cancellation: the client may hang up during the copy
         path.unlink(missing_ok=True)
         raise
-    return await _answer(backend, job, response)
+    return await _answer(jobs, program.number, identity, response)
+
+
+@recording_router.get("/moderations")
+async def list_recordings(
+    backend: TheBackend,
+    program: TheProgram,
+    after: Annotated[str, Query(pattern=JOB, description="`next` of the page before")] | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> RecordingPage:
+    """List the recordings that this token sent in the last hour, newest first."""
+    # One recording more than the page has: it tells whether there is a next page, without a count.
+    found = await backend.jobs.page(program.number, after, limit + 1)
+    return RecordingPage(data=found[:limit], next=found[limit - 1].id if len(found) > limit else None)
 
 
 @recording_router.get("/moderations/{job}")
 async def recording_state(backend: TheBackend, program: TheProgram, job: JobId) -> AudioModeration:
     """Return the progress of a recording, and its result so far. Only the token that sent it can read it."""
-    return answer_of(backend.jobs.get(program.number, job), backend.categories)
+    return await backend.jobs.answer(program.number, job)
 
 
 @recording_router.delete("/moderations/{job}", status_code=204)
 async def forget_recording(backend: TheBackend, program: TheProgram, job: JobId) -> None:
     """End the work on a recording, and forget its result."""
-    backend.jobs.remove(program.number, job)
-
-
-def answer_of(job: Job, categories: Categories) -> AudioModeration:
-    """Return what is known of a recording."""
-    report = job.report
-    return AudioModeration(
-        id=job.id,
-        status=job.state,
-        progress=round(job.progress, 3),
-        suggestion=report.suggestion if report else None,
-        seconds=round(report.seconds, 3) if report else job.seconds or None,
-        speech_seconds=round(report.speech_seconds, 3) if report else None,
-        error=job.error,
-        utterances=[categories.utterance(flag) for flag in by_time(job.flags)],
-        unheard=[unheard_result(status) for status in by_time(job.unheard)],
-    )
+    await backend.jobs.remove(program.number, job)
 
 
 def _keep(upload: UploadFile, path: FilePath) -> None:
@@ -191,14 +177,19 @@ def _length(path: FilePath, longest: float) -> float:
     return seconds
 
 
-async def _answer(backend: Backend, job: Job, response: Response) -> AudioModeration:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(WAIT_SECONDS):
-            await job.ended.wait()
-    if job.state == "failed":
-        # The error goes out in this answer, so nobody will ask for the job.
-        backend.jobs.remove(job.owner, job.id)
-        raise AudioError(job.error or "The recording cannot be read")
-    response.status_code = 200 if job.ended.is_set() else 202
-    response.headers["location"] = f"/v1/audio/moderations/{job.id}"
-    return answer_of(job, backend.categories)
+def _digest(path: FilePath, room_type: str) -> str:
+    """Return the SHA-256 of what a request asks for."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    digest.update(room_type.encode())
+    return digest.hexdigest()
+
+
+async def _answer(jobs: Jobs, owner: int, identity: str, response: Response) -> AudioModeration:
+    await jobs.wait(identity, WAIT_SECONDS)
+    found = await jobs.answer(owner, identity)
+    if found.status == "failed":
+        raise AudioError(found.error or "The recording cannot be read")
+    response.status_code = 200 if found.status == "done" else 202
+    response.headers["location"] = f"/v1/audio/moderations/{identity}"
+    return found

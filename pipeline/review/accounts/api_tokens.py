@@ -40,11 +40,6 @@ class StoredToken(Struct, frozen=True, kw_only=True):
     used_at: float | None = None
     revoked_at: float | None = None
 
-    @property
-    def number(self) -> int:
-        """Return a number that no other token has."""
-        return int(self.id.removeprefix(START), 16)
-
     def works(self, at: float) -> bool:
         """Tell whether the token is accepted at `at`."""
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)

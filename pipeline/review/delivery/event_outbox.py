@@ -2,9 +2,10 @@
 
 The events of one room are a lane. An event is sent only when no earlier event of its lane is unsent, and lanes do not
 wait for each other. An event is `waiting`, then `sending` until the app accepts it, then `sent`. It is `withdrawn` if
-an undo came before it was sent, or if it goes nowhere, and `failed` if it was given up. An event about a flag is
-deleted when it is sent or given up, because it holds speech. An event that a later one takes back is tried no more:
-the app gets the later one alone. Each function runs in a transaction that the caller opened.
+an undo came before it was sent, or if it goes nowhere, and `failed` if it was given up. An event about a flag or a
+recording is deleted when it is sent or given up: a flag's holds speech, and nobody asks for either. An event that a
+later one takes back is tried no more: the app gets the later one alone. Each function runs in a transaction that the
+caller opened.
 """
 
 import uuid
@@ -17,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, ins
 from pipeline.contract.messages import NAMESPACE, Flag
 from pipeline.judge import labels
 from pipeline.review.cases.case_values import Outcome
-from pipeline.review.delivery.events_for_apps import RAISED, UNDONE, flag_payload
+from pipeline.review.delivery.events_for_apps import ENDED, RAISED, UNDONE, flag_payload
 from pipeline.review.tables.core import OUTBOX, UNSENT
 from pipeline.settings import Settings
 
@@ -65,14 +66,15 @@ class Waiting(Struct, frozen=True):
 def store_event(
     connection: Connection, kind: str, about: str, payload: dict[str, Any], at: float, send_at: float
 ) -> str:
-    """Store an event of `kind` about the decision or flag with the id `about`; return its id.
+    """Store an event of `kind` about the decision, flag or recording with the id `about`; return its id.
 
     `payload` has the fields that `events_for_apps.EVENTS` lists. `send_at` is the earliest time to send it. Both times
     are UTC seconds.
     """
     # An id made from the content: a transaction that runs again makes no second event.
     identity = str(uuid.uuid5(NAMESPACE, f"event\x1f{kind}\x1f{about}"))
-    values = {"id": identity, "kind": kind, "about": about, "lane": payload["room"], "payload": payload}
+    lane = payload.get("room", about)  # a recording has no room
+    values = {"id": identity, "kind": kind, "about": about, "lane": lane, "payload": payload}
     times = {"created_at": at, "due_at": send_at, "send_at": send_at}
     connection.execute(insert(OUTBOX).values(values | times | {"attempts": 0, "error": "", "status": "waiting"}))
     return identity
@@ -261,8 +263,7 @@ def _victims(connection: Connection, over: int) -> list[str]:
 
 
 def _settle(connection: Connection, event: OutboxEvent, status: str, error: str, **values: Any) -> None:
-    # An event about a flag holds speech, so no row of it stays.
-    if event.kind == RAISED:
+    if event.kind in {RAISED, ENDED}:
         connection.execute(delete(OUTBOX).where(OUTBOX.c.id == event.id))
     else:
         _set(connection, event, status=status, error=error[:500], **values)

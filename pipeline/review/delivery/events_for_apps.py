@@ -18,7 +18,13 @@ from pipeline.contract.messages import NAMESPACE, Action, Decision, Flag, Hit, S
 from pipeline.review.cases.case_values import Case, all_fields
 
 EventKind = Literal[
-    "flag.raised", "case.decided", "case.corrected", "case.undone", "appeal.upheld", "appeal.overturned"
+    "flag.raised",
+    "case.decided",
+    "case.corrected",
+    "case.undone",
+    "appeal.upheld",
+    "appeal.overturned",
+    "recording.ended",
 ]
 
 
@@ -110,6 +116,17 @@ class AppealSettled(DecisionEvent, frozen=True, kw_only=True):
     """The action that the app takes back."""
 
 
+class RecordingEnded(Struct, frozen=True, kw_only=True):
+    """`recording.ended`: a recording that a program sent to the HTTP API is moderated, or has failed. No speech."""
+
+    id: str
+    status: Literal["done", "failed"]
+    suggestion: Suggestion | None
+    seconds: float | None
+    speech_seconds: float | None
+    error: str | None
+
+
 EVENTS: Mapping[EventKind, tuple[type[Struct], ...]] = {
     "flag.raised": (RaisedFlag,),
     "case.decided": (CaseDecided,),
@@ -118,11 +135,13 @@ EVENTS: Mapping[EventKind, tuple[type[Struct], ...]] = {
     "case.undone": (CaseDecided, CaseCorrected, AppealSettled),
     "appeal.upheld": (AppealSettled,),
     "appeal.overturned": (AppealSettled,),
+    "recording.ended": (RecordingEnded,),
 }
 """The fields of each event."""
 
 RAISED: EventKind = "flag.raised"
 UNDONE: EventKind = "case.undone"
+ENDED: EventKind = "recording.ended"
 
 LEFT_OUT = frozenset({"words", "address"})
 """Fields of a flag that no event has: the app has no use for them, or they are large."""

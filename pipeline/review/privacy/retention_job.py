@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, exists, func, or_, select
 
-from pipeline.review import audit_log
+from pipeline.review import audit_log, stored_recordings
 from pipeline.review.cases import appeals
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceStore
@@ -104,6 +104,8 @@ def run_retention(
         for part in PARTS
     )
     cases += _delete(database, evidence, "case", _lost_copies(), LOST, at)
+    with database.write() as connection:
+        stored_recordings.forget_old(connection, at)  # the API does so, too, while it runs
     clips += _delete_orphans(database, evidence, at - ORPHAN_SECONDS)
     with database.write() as connection:
         if cases:

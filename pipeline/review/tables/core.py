@@ -9,6 +9,7 @@ ids that are too long.
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Double,
@@ -261,6 +262,32 @@ AUDIT_HEAD = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("seq", Integer, nullable=False),
     Column("hash", String, nullable=False),
+)
+
+RECORDING_JOBS = Table(
+    "recording_jobs",
+    METADATA,
+    Column("id", String, primary_key=True),
+    # The number of the program that sent the recording.
+    Column("owner", BigInteger, nullable=False),
+    # Idempotency-Key, and SHA-256 of the request. NULL: it had no key, or the recording has failed.
+    Column("key", String, nullable=True),
+    Column("digest", String, nullable=True),
+    Column("status", String, nullable=False),
+    Column("progress", Double, nullable=False),
+    Column("suggestion", String, nullable=True),
+    Column("seconds", Double, nullable=True),
+    Column("speech_seconds", Double, nullable=True),
+    Column("error", Text, nullable=True),
+    Column("utterances", JSON, nullable=False),
+    Column("unheard", JSON, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("ended_at", Double, nullable=True),
+    # When the process that works on the recording last said so.
+    Column("seen_at", Double, nullable=False),
+    Index(None, "owner", "created_at", "id"),
+    Index(None, "owner", "key", unique=True),
+    Index(None, "ended_at", "seen_at"),
 )
 
 OUTBOX = Table(

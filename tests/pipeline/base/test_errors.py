@@ -6,12 +6,12 @@ import re
 import pytest
 
 from pipeline.base import errors
-from pipeline.base.errors import ParameterError, TooManyTries, VoxwardenError
+from pipeline.base.errors import ParameterError, ReusedKey, TooManyTries, VoxwardenError
 
 CLASSES = [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, VoxwardenError)]
 
 
-OWN_SENTENCES = {ParameterError, TooManyTries}
+OWN_SENTENCES = {ParameterError, ReusedKey, TooManyTries}
 
 
 @pytest.mark.parametrize("kind", [kind for kind in CLASSES if kind not in OWN_SENTENCES])

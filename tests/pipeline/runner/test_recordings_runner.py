@@ -5,6 +5,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -16,16 +17,16 @@ from typer.testing import CliRunner
 from agents.commands.command_line import app
 from pipeline.base.metrics import Metrics
 from pipeline.connect.api.moderation_answers import Categories
-from pipeline.connect.api.moderations_endpoint import answer_of
 from pipeline.connect.api.recording_jobs import Job, Jobs
 from pipeline.contract.messages import Flag, SpeechStatus, Utterance
 from pipeline.contract.topology import JUDGE, SEGMENT, TRANSCRIBE
 from pipeline.judge.judge_stage import Judge
 from pipeline.judge.labels import load_labels
+from pipeline.review.database import Database
 from pipeline.runner.local import LocalRunner
 from pipeline.runner.moderator import Moderator
 from pipeline.runner.recordings_runner import FileReport, Recordings
-from pipeline.settings import Api, JudgeSettings, Settings
+from pipeline.settings import JudgeSettings, Settings
 from pipeline.speech.asr import recogniser
 from pipeline.speech.asr import transcribe_stage as stage
 from pipeline.speech.asr.recogniser import Clip, HasRoom, Recognition, always_room
@@ -97,19 +98,20 @@ def by_transcribe(talk: Path) -> list[str]:
     return ["transcribe" if "error" in line else line.get("reason", "judged") for line in invoked("transcribe", talk)]
 
 
-async def _api(recording: bytes) -> list[str]:
+async def _api(recording: bytes, store: str) -> list[str]:
     moderator, categories = Moderator.of(Settings()), Categories(load_labels(JudgeSettings().labels))
-    async with Jobs(moderator.results, Api(), time.time) as jobs:
-        (copy := jobs.new_path()).write_bytes(recording)
-        jobs.add(job := Job(0, copy, "default", 0.0))
-        await job.ended.wait()
-    answer = answer_of(job, categories)
+    with closing(Database(store)) as database:
+        async with Jobs(moderator.results, categories, database, Settings(), time.time) as jobs:
+            (copy := jobs.new_path()).write_bytes(recording)
+            await jobs.add(job := Job(0, copy, "default", 0.0))
+            await job.ended.wait()
+            answer = await jobs.answer(0, job.id)
     assert answer.status == "done"
     return ["judged"] * len(answer.utterances) + [each.reason for each in answer.unheard]
 
 
 def by_api(talk: Path) -> list[str]:
-    return asyncio.run(_api(talk.read_bytes()))
+    return asyncio.run(_api(talk.read_bytes(), f"sqlite:///{talk.with_suffix('.db')}"))
 
 
 def by_library(talk: Path) -> list[str]:

@@ -156,6 +156,17 @@ table(
     "Text title reason, String label added_by, Double added_at seconds, LargeBinary landmarks",
 )
 
+# Recordings that programs sent to the HTTP API.
+table(
+    "recording_jobs",
+    "String id",
+    "BigInteger owner, String key? digest? status, Double progress, String suggestion?, "
+    "Double seconds? speech_seconds?, Text error?, JSON utterances unheard, Double created_at ended_at? seen_at",
+    "owner created_at id",
+    Index("ix_recording_jobs_owner_key", "owner", "key", unique=True),
+    "ended_at seen_at",
+)
+
 table("awaited_clips", "String case_id", "Double due_at?", "due_at", link("case_id", "cases.id", "CASCADE"))
 
 # Policies.

@@ -65,6 +65,30 @@ def test_a_long_recording_becomes_a_job_that_only_its_sender_sees(hasty: Running
         assert client.get(place).status_code == 404
 
 
+def test_a_request_with_the_same_key_gives_the_same_recording(api: RunningApi) -> None:
+    key = {"idempotency-key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
+    with api.client() as client, api.client(OTHER) as other:
+        first, again = (client.post(AT, files=upload(), headers=key) for _ in range(2))
+        assert (again.status_code, again.json()) == (200, first.json())
+        changed = client.post(AT, files=upload(), data={"room_type": "kids"}, headers=key)
+        assert (changed.status_code, changed.json()["error"]["param"]) == (422, "Idempotency-Key")
+        theirs = other.post(AT, files=upload(), headers=key).json()
+        assert theirs["id"] != first.json()["id"]
+        [listed] = client.get(AT).json()["data"]
+        assert listed == {name: value for name, value in first.json().items() if name in listed}
+        assert "utterances" not in listed
+
+
+def test_recordings_come_in_pages(api: RunningApi) -> None:
+    quiet = encode_flac(np.zeros(SAMPLE_RATE, np.float32))
+    with api.client() as client:
+        made = [client.post(AT, files=upload(quiet)).json()["id"] for _ in range(3)]
+        first = client.get(AT, params={"limit": 2}).json()
+        rest = client.get(AT, params={"limit": 2, "after": first["next"]}).json()
+    assert [each["id"] for each in first["data"] + rest["data"]] == made[::-1]
+    assert rest["next"] is None
+
+
 def test_a_file_that_is_no_recording_is_refused_without_its_name(api: RunningApi) -> None:
     with api.client() as client:
         answer = client.post(AT, files=upload(b"not audio at all" * 99))

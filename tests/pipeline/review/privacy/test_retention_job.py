@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from pipeline.review import audit_log
+from pipeline.review import audit_log, stored_recordings
 from pipeline.review.cases import appeals, deciding
 from pipeline.review.cases.case_values import Choice, Evidence
 from pipeline.review.database import Database
@@ -165,6 +165,17 @@ def test_the_job_is_due_once_a_day(archive: Archive) -> None:
         return retention_job.run_if_due(archive.database, archive.evidence, RULES, at) is not None
 
     assert [due(days) for days in (0, 0.01, 0.9, 1.0, 1.5, 2.1)] == [True, False, False, True, False, True]
+
+
+def test_a_run_deletes_old_results_of_the_api(archive: Archive) -> None:
+    row = {"owner": 1, "status": "queued", "progress": 0.0, "utterances": [], "unheard": [], "seen_at": NOON}
+    with archive.database.write() as connection:
+        stored_recordings.put(connection, row | {"id": "a", "created_at": NOON})
+        stored_recordings.end(connection, "a", {"status": "done", "utterances": [{"text": "words"}]}, NOON, False)
+    for days, left in ((0.01, 1), (0.05, 0)):
+        archive.run(days)
+        with archive.database.read() as connection:
+            assert len(stored_recordings.page(connection, 1, None, 9)) == left
 
 
 def test_a_run_deletes_incomplete_clips(archive: Archive) -> None:
