@@ -21,7 +21,7 @@ from agents.loop.lag import Lag
 from agents.machine_checks import DoctorCheck, check_both_sources, check_evidence, check_live_policy, check_store, reach
 from pipeline.base.errors import ConfigError, DependencyError, VoxwardenError
 from pipeline.contract.topology import STAGES, Stage
-from pipeline.review.database import UNRELEASED, UNRELEASED_REMEDY, clock_of, revisions
+from pipeline.review.database import UNRELEASED, UNRELEASED_REMEDY, clock_of, only_added_to, revisions
 from pipeline.settings import Settings
 
 ANSWER_SECONDS = 5.0
@@ -86,6 +86,8 @@ def _tables(settings: Settings) -> str:
     current, newest, known = revisions(settings.database_url)
     if current == newest:
         return f"migration {current}"
+    if only_added_to(current):
+        return f"migration {current} of a newer version, which only added to {newest}"
     if current is None or known:
         raise ConfigError(
             f"migration {current or 'none'}, this version has {newest}", "The start of deliver or the console migrates."

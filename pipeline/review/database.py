@@ -126,7 +126,7 @@ class Database:
         with self.read() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
         # Mostly so. Then the start waits for no lock.
-        if current == _newest():
+        if current == _newest() or only_added_to(current):
             return
         if current in UNRELEASED:
             raise ConfigError(
@@ -154,6 +154,21 @@ class Database:
 def _newest() -> str | None:
     """Return the newest migration of this version. To find it, Alembic runs all files of MIGRATIONS."""
     return ScriptDirectory(str(MIGRATIONS)).get_current_head()
+
+
+def only_added_to(revision: str | None) -> bool:
+    """Whether a newer version with our minor version wrote a store of this migration. Then we can use the store.
+
+    Within a minor version, migrations only add to the store. Their ids begin with that of the release: `0006_0028`.
+    """
+    if revision is None or revision in _known():
+        return False
+    return revision.partition("_")[0] == (_newest() or "").partition("_")[0]
+
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())
 
 
 def revisions(url: str) -> tuple[str | None, str | None, bool]:

@@ -154,6 +154,7 @@ def test_the_migration_of_the_store_is_compared(settings: Settings) -> None:
             ("0004", "0004 of a build that was not released"),
             ("0027", "0027 of a build that was not released"),
             ("9999", "9999 of a newer version"),
+            ("0006_9999", "0006_9999 of a newer version, which only added to 0006"),
         ):
             with database.write() as connection:
                 connection.execute(text("UPDATE alembic_version SET version_num = :number"), {"number": number})

@@ -127,7 +127,7 @@ def _can_be_read(url: str) -> bool:
     if not database.exists(url):
         return False
     current, newest, _ = database.revisions(url)
-    return current is not None and current == newest
+    return current is not None and (current == newest or database.only_added_to(current))
 
 
 class StoreReleases:

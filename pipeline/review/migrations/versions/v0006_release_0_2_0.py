@@ -1,6 +1,7 @@
 """From 0.1.0 to 0.2.0: all tables, columns, indexes and triggers that came between the two releases.
 
-Builds between them had migrations up to 0027, so the next one is 0028 (`UNRELEASED` in `pipeline/review/database.py`).
+Builds between them had migrations up to 0027, so the next one is 0006_0028 (`only_added_to` and `UNRELEASED`
+in `pipeline/review/database.py`).
 """
 
 import secrets
