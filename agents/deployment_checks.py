@@ -5,6 +5,7 @@ Nothing is created or changed, and no event is sent.
 
 import socket
 import time
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -16,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agents.broker import kafka_topics
 from agents.broker.kafka_clients import admin
-from agents.loop.faust_app import group_of
+from agents.loop.faust_app import group_of, version_of
 from agents.loop.lag import Lag
 from agents.machine_checks import DoctorCheck, check_both_sources, check_evidence, check_live_policy, check_store, reach
 from pipeline.base.errors import ConfigError, DependencyError, VoxwardenError
@@ -29,15 +30,19 @@ ANSWER_SECONDS = 5.0
 CLOCK_SECONDS = 2.0
 BUILD = "voxwarden_build_info"
 
+Running = defaultdict[str, list[str]]
+"""By version (empty: unknown): the stage of each worker that Kafka knows, and the addresses of the named processes."""
+
 
 def checks(settings: Settings, processes: Sequence[str], services: Sequence[str]) -> Iterator[DoctorCheck]:
     """Yield the checks. `processes` are the addresses (HOST:PORT) of metrics; a host may have several addresses.
 
     `services` are URLs of gateways, consoles and APIs.
     """
+    running: Running = defaultdict(list)
     yield DoctorCheck("Kafka topics", _topics)
     for stage in (each for each in STAGES if each.is_on(settings)):
-        yield DoctorCheck(f"workers of {stage.name}", partial(_group, stage=stage))
+        yield DoctorCheck(f"workers of {stage.name}", partial(_group, stage=stage, running=running))
     yield DoctorCheck("review store", check_store)
     yield DoctorCheck("tables of the store", _tables)
     yield DoctorCheck("clock of the store", _store_clock)
@@ -47,9 +52,10 @@ def checks(settings: Settings, processes: Sequence[str], services: Sequence[str]
     if settings.webhooks.url:
         yield DoctorCheck("webhook receiver", _receiver)
     for process in processes:
-        yield from _processes(process)
+        yield from _processes(process, running)
     for service in services:
         yield DoctorCheck(service, partial(_service, url=service))
+    yield DoctorCheck("versions", partial(_versions, running=running))
 
 
 def _topics(settings: Settings) -> str:
@@ -66,12 +72,14 @@ def _topics(settings: Settings) -> str:
     )
 
 
-def _group(settings: Settings, stage: Stage) -> str:
-    """Look for members of a stage's consumer group, and count the records that wait for it."""
+def _group(settings: Settings, stage: Stage, running: Running) -> str:
+    """Look for members of a stage's consumer group and their versions, and count the records that wait for it."""
     reach(settings.kafka.bootstrap)
     name = group_of(settings, stage)
     with admin(settings.kafka) as client:
-        members = len(client.describe_groups([name])[name]["members"])
+        members = client.describe_groups([name])[name]["members"]
+    for member in members:
+        running[version_of(member["client_id"])].append(stage.name)
     lag = Lag(stage, settings)
     try:
         waiting = sum(place.lag for place in lag.places().values())
@@ -79,7 +87,7 @@ def _group(settings: Settings, stage: Stage) -> str:
         lag.close()
     if not members:
         raise DependencyError(f"no worker; {waiting:,} records wait", f"Start `voxwarden worker {stage.name}`.")
-    return f"{members}; {waiting:,} records wait"
+    return f"{len(members)}; {waiting:,} records wait"
 
 
 def _tables(settings: Settings) -> str:
@@ -124,12 +132,23 @@ def _connect(host: str, port: int, remedy: str) -> None:
         raise DependencyError(f"nobody answers at {host}:{port}: {error.strerror or error}", remedy) from error
 
 
-def _processes(process: str) -> Iterator[DoctorCheck]:
+def _versions(_: Settings, running: Running) -> str:
+    """Compare the versions that the checks before have found."""
+    told = "; ".join(
+        f"{name or 'unknown'}: {', '.join(f'{number} {who}' for who, number in sorted(Counter(found).items()))}"
+        for name, found in sorted(running.items())
+    )
+    if len(running) > 1:
+        raise ConfigError(f"mixed: {told}", "Finish the upgrade, or roll it back.")
+    return told or "no process has told its version"
+
+
+def _processes(process: str, running: Running) -> Iterator[DoctorCheck]:
     """Yield the check of each address of a host: a service of replicas has several."""
     try:
         for address in addresses(process):
             shown = process if address == process else f"{process} ({address})"
-            yield DoctorCheck(shown, partial(_process, address=address))
+            yield DoctorCheck(shown, partial(_process, address=address, running=running))
     except VoxwardenError as error:
         yield DoctorCheck(process, partial(_raise, error=error))
 
@@ -151,14 +170,16 @@ def _raise(_: Settings, error: VoxwardenError) -> str:
     raise error
 
 
-def _process(_: Settings, address: str) -> str:
+def _process(_: Settings, address: str, running: Running) -> str:
     """Ask a process whether it is ready, for its version, and for its time."""
     ready = _get(f"http://{address}/readyz", "Start the process, or open its metrics.port to this machine.")
     if ready.status_code != httpx.codes.OK:
         raise DependencyError("; ".join(ready.text.split("\n")).strip("; "), "See the log of the process.")
     clock = _difference(_time_of(ready) - time.time())
     figures = _get(f"http://{address}/metrics", "Another program listens there: correct the address.").text
-    if (found := _version(figures)) != version("voxwarden"):
+    found = _version(figures)
+    running[found].append(address)
+    if found != version("voxwarden"):
         raise ConfigError(
             f"version {found or 'unknown'}, this machine has {version('voxwarden')}", "Run one version everywhere."
         )

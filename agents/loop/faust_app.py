@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from typing import Any
 
 import faust
@@ -37,6 +38,8 @@ CHATTY_LOGGERS = (
 )
 
 
+CLIENT = "voxwarden-"
+
 PartitionName = tuple[str, int]
 """A topic's name and a partition number."""
 
@@ -44,6 +47,16 @@ PartitionName = tuple[str, int]
 def group_of(settings: Settings, stage: Stage) -> str:
     """Return the name of the consumer group that all workers of a role share."""
     return f"{settings.kafka.prefix}voxwarden-{stage.name}"
+
+
+def client_id() -> str:
+    """What a worker is called at the broker: it tells its version."""
+    return f"{CLIENT}{version('voxwarden')}"
+
+
+def version_of(client: str) -> str:
+    """Return the version of the worker with this client id; empty if it tells none."""
+    return client.removeprefix(CLIENT) if client.startswith(CLIENT) else ""
 
 
 def broker_url(settings: Settings) -> str:
@@ -57,6 +70,7 @@ def create_faust_app(settings: Settings, stage: Stage, metrics: Metrics) -> faus
     app = faust.App(
         group_of(settings, stage),
         broker=broker_url(settings),
+        broker_client_id=client_id(),
         broker_credentials=faust_credentials(settings.kafka.security),
         store="memory://",  # there are no tables
         datadir=tempfile.gettempdir(),  # Faust makes a folder for tables

@@ -97,6 +97,18 @@ def test_another_clock_version_or_program_is_a_fault(
     assert (found.state, told in found.detail) == ("fault", True), found.detail
 
 
+def test_mixed_versions_are_named(settings: Settings) -> None:
+    old, new = (
+        [("/readyz", 200, b"ok\n", None), ("/metrics", 200, build(of), None)] for of in ("0.0.9", version("voxwarden"))
+    )
+    with answering(*old) as first, answering(*new) as second:
+        alone = findings(settings, second)["versions"]
+        found = findings(settings, first, second)["versions"]
+    assert (alone.state, alone.detail) == ("ok", f"{version('voxwarden')}: 1 {second}")
+    assert found.state == "fault"
+    assert found.detail.startswith(f"mixed: 0.0.9: 1 {first}; {version('voxwarden')}: 1 {second}")
+
+
 def test_what_does_not_answer_is_named(settings: Settings) -> None:
     gone = f"127.0.0.1:{free_port()}"
     found = findings(settings, gone, "nonsense", "no-such-host.invalid:9108", services=(f"http://{gone}/healthz",))

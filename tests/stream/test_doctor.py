@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ def test_topics_and_workers_are_seen(settings: Settings, tmp_path: Path) -> None
         wait_for_members(settings, DELIVER, 1)
         found = findings(settings)["workers of deliver"]
         assert (found.state, found.detail.startswith("1; ")) == ("ok", True)
+        assert findings(settings)["versions"].detail == f"{version('voxwarden')}: 1 deliver"
         assert process.stop() == 0
     finally:
         process.close()
