@@ -18,6 +18,7 @@ from pipeline.connect.client.speaker_stream import SpeakerStream
 from pipeline.connect.livekit import livekit_server, livekit_webhooks
 from pipeline.connect.livekit.livekit_server import Moderation
 from pipeline.connect.livekit.livekit_webhooks import Signature
+from pipeline.connect.livekit.member_beats import BEAT_SECONDS, MemberBeats
 from pipeline.connect.livekit.microphone import Speech
 from pipeline.connect.livekit.room_bots import RoomBots
 from pipeline.connect.livekit.room_enforcement import Actor
@@ -84,12 +85,21 @@ async def _running(settings: Settings, metrics: Metrics) -> AsyncIterator[tuple[
         stack.push_async_callback(rooms.close)
         address = await stack.enter_async_context(_receiver(settings, rooms, metrics))
         work = [asyncio.create_task(rooms.run()), asyncio.create_task(actor.run())]
+        if settings.livekit.members:
+            work.append(asyncio.create_task(_standing_in(rooms, MemberBeats(settings.livekit, database))))
         try:
             yield work, address
         finally:
             for task in work:
                 task.cancel()
             await asyncio.wait(work)
+
+
+async def _standing_in(rooms: RoomBots, beats: MemberBeats) -> None:
+    """Take the rooms of members that are lost, until the task is cancelled."""
+    while True:
+        rooms.stand_in(await asyncio.to_thread(beats.lost))
+        await asyncio.sleep(BEAT_SECONDS)
 
 
 async def _until(stop: Stop, work: list[asyncio.Task[None]]) -> None:

@@ -59,6 +59,7 @@ class RoomBots:
         """When we left each room, by the clock."""
         self.bots: dict[str, RoomBot] = {}
         self._hints: set[str] = set()
+        self._sweep_soon = False
         self._hinted = asyncio.Event()
         self._yielded: set[str] = set()
         """Rooms in which another bot has replaced ours."""
@@ -68,6 +69,8 @@ class RoomBots:
         """The microphones of each room that were unheard at the last sweep."""
         self._stuck: dict[str, set[str]] = {}
         """Those of them that were unheard at the sweep before, too."""
+        self._lost: frozenset[str] = frozenset()
+        """Members that do not live."""
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._leaving: set[asyncio.Task[None]] = set()
         self._up = True
@@ -78,6 +81,14 @@ class RoomBots:
         if self._matches(room):
             self._hints.add(room)
             self._hinted.set()
+
+    def stand_in(self, lost: frozenset[str]) -> None:
+        """Take the rooms of lost members at once. Their bots may still be listed there: ours replaces them."""
+        if lost - self._lost:
+            self._yielded.clear()  # who has replaced us there may be the lost one
+            self._sweep_soon = True
+            self._hinted.set()
+        self._lost = lost
 
     def covers(self, room: str) -> bool:
         """Whether our bot is in the room, or was there in the last LATE_SECONDS."""
@@ -90,7 +101,8 @@ class RoomBots:
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            if loop.time() >= due:
+            if loop.time() >= due or self._sweep_soon:
+                self._sweep_soon = False
                 due = loop.time() + SWEEP_SECONDS
                 await self._safely(self._sweep)
             # Taken before the visits: a hint that comes during one gets another visit.
@@ -155,7 +167,8 @@ class RoomBots:
         present = any(each.identity == self._identity for each in participants)
         if name in self._yielded and present:  # to join would throw the other bot out, and it would come back
             return False
-        rank = ranked(self._settings.members, name).index(self._settings.name) if self._settings.members else 0
+        members = [each for each in self._settings.members if each not in self._lost]
+        rank = ranked(members, name).index(self._settings.name) if members else 0
         # Hints do not count: all members get a new room's webhook, and its owner needs a moment to join.
         if present or not hinted:
             self._vacant[name] = 0 if present else self._vacant.get(name, 0) + 1

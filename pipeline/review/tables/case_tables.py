@@ -142,6 +142,14 @@ COPIES = select(CHECKS.c.case_id).where(CHECKS.c.original.is_not(None))
 """Query for the ids of cases that copy another case. They give no strike, no history and no event."""
 
 
+LIVEKIT_BEATS = Table(
+    # The last beat of each process of `livekit.members`.
+    "livekit_beats",
+    METADATA,
+    Column("member", String, primary_key=True),
+    Column("beat", BigInteger, nullable=False),
+)
+
 ENFORCEMENTS = Table(
     "enforcements",
     METADATA,

@@ -142,6 +142,7 @@ table(
     "flag",
     "state until",
 )
+table("livekit_beats", "String member", "BigInteger beat")
 table(
     "muted_phrases",
     "String id",

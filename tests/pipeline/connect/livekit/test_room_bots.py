@@ -163,6 +163,24 @@ async def test_members_share_the_rooms_and_stand_in_for_each_other(
                 assert joins(left, "replaced") == len(owned["right"])
 
 
+async def test_the_rooms_of_a_killed_member_are_taken_although_its_bots_are_listed(
+    server: LiveKit, gateway: KeepingGateway, prefix: str
+) -> None:
+    names, members = {f"{prefix}{number}" for number in range(4)}, ("left", "right")
+    async with AsyncExitStack() as stack:
+        for name in names:
+            await stack.enter_async_context(joined(server.url, name, "ann"))
+        left = await stack.enter_async_context(running(server, gateway, prefix, members=members, name="left"))
+        right = await stack.enter_async_context(
+            running(server, gateway, prefix, sweep=300, members=members, name="right")
+        )
+        await until(lambda: left.bots.keys() | right.bots.keys() == names)
+        assert right.bots.keys() < names
+        right.stand_in(frozenset({"left"}))
+        await until(lambda: right.bots.keys() == names)
+        assert joins(right, "failed") == 0
+
+
 async def test_two_processes_that_want_the_same_room_do_not_fight(
     server: LiveKit, gateway: KeepingGateway, prefix: str
 ) -> None:
