@@ -45,6 +45,7 @@ def sections_by_role() -> dict[str, list[str]]:
 def _left_out(stage: Stage) -> list[str]:
     """The modules that WORKER imports for other stages only."""
     needed = {
+        "agents.loop.holding_work": stage.holds,
         "agents.broker.policy_topic": stage.follows or stage.stores,
         "agents.broker.audio_log": stage.reads_audio,
         "pipeline.review.evidence.evidence_store": stage.stores,
@@ -62,7 +63,7 @@ def _sections(graph: grimp.ImportGraph, starts: Iterable[str]) -> list[str]:
 def _named(module: str) -> frozenset[str]:
     """The sections that a module names. A package without code has no file."""
     path = ROOT.joinpath(*module.split("."))
-    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    file = path / "__init__.py" if (path / "__init__.py").exists() else path.with_suffix(".py")  # dsa.py, beside dsa/
     tree = ast.parse(file.read_text("utf-8") if file.exists() else "")
     names = {
         node.attr
