@@ -45,7 +45,7 @@ def test_the_server_of_the_guide_is_that_of_the_tests() -> None:
 
 def test_the_rules_of_the_guide_can_be_read() -> None:
     given = LiveKitSettings(**yaml.safe_load(block("yaml", 1))["livekit"])
-    assert [rule.action for rule in given.rules] == ["remove", "mute", "warn"]
+    assert [rule.action for rule in given.rules] == ["remove", "mute", "warn", "mute"]
 
 
 def recording(folder: Path) -> Path:
