@@ -40,7 +40,9 @@ def test_an_upgrade_can_be_rolled_back(namespace: Namespace) -> None:
     assert len(before) == 1
     assert namespace.found("jobs") == [], "the Job of the setup ended well, so Helm has deleted it"
 
-    namespace.install("upgrade", *options([SMALL], IN_S3 | {"roles.segment.replicas": "3", "settings.asr.batch": "4"}))
+    namespace.install(
+        "upgrade", *options([SMALL], IN_S3 | {"roles.segment.replicas": "3", "settings.audio.idle_seconds": "4"})
+    )
     after = namespace.pods("segment")
     assert len(after) == 3
     assert not before.keys() & after.keys()
@@ -64,6 +66,16 @@ def test_one_role_is_upgraded_alone(namespace: Namespace) -> None:
     assert not before[1].keys() & after[1].keys()
     images = {pod["spec"]["containers"][0]["image"] for pod in after[1].values()}
     assert images == {"voxwarden:next"}
+
+
+def test_a_changed_policy_restarts_no_gateway(namespace: Namespace) -> None:
+    policy = IN_S3 | {"settings.judge.policy": "/etc/voxwarden/policy.yaml"}
+    namespace.install("install", *options([SMALL], policy | {r"files.policy\.yaml": "name: ours"}))
+    before = {role: namespace.pods(role).keys() for role in ("gateway", "transcribe", "judge")}
+    namespace.install("upgrade", *options([SMALL], policy | {r"files.policy\.yaml": "name: theirs"}))
+    after = {role: namespace.pods(role).keys() for role in before}
+    assert (after["gateway"], after["transcribe"]) == (before["gateway"], before["transcribe"])
+    assert not after["judge"] & before["judge"]
 
 
 def test_a_drain_leaves_one_gateway(namespace: Namespace) -> None:
