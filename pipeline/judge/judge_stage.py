@@ -98,6 +98,11 @@ class Judge(Processor[Transcript | Sound, Flag | SpeechStatus]):
         metrics.classifier.labels(classifier.name).set(1)
         self._take(rules.now())
 
+    @property
+    def model(self) -> str:
+        """The name of the classifier."""
+        return self._classifier.name
+
     def process(self, batch: Sequence[Transcript | Sound]) -> list[Flag | SpeechStatus | Rejected]:
         """One flag for each transcript and each sound; a status for speech that was not transcribed.
 

@@ -71,6 +71,13 @@ class Moderator:
         with self._turn:
             self._models  # noqa: B018 - a cached property
 
+    @property
+    def models(self) -> tuple[str, str]:
+        """The names of the classifier and of the recogniser."""
+        self.load_models()
+        judge, recogniser = self._models
+        return judge.model, recogniser.name
+
     def file(self, path: str | os.PathLike[str], *, room_type: str = "default") -> ModeratedFile:
         """Moderate a recording of any format that FFmpeg opens. `room_type` selects rules of the policy.
 

@@ -32,6 +32,7 @@ OPEN = frozenset({"/healthz", "/openapi.json"})
 SCOPES: tuple[tuple[str, Scope], ...] = (
     (TEXTS, "moderate"),
     ("/v1/audio/", "moderate"),
+    ("/v1/models", "moderate"),
     ("/v1/cases", "cases"),
     ("/v1/verdicts", "verdicts"),
 )

@@ -95,7 +95,7 @@ def open_backend(settings: Settings, database: Database, moderator: Moderator, *
     categories = Categories(labels.load_labels(settings.judge.labels))
     moderate = partial(moderator.results, name=NAME, longest=longest, batch=BATCH)
     jobs = Jobs(moderate, categories, database, settings, time.time)
-    return Backend(settings, database, moderator, categories, jobs, TextQueue(beside_live))
+    return Backend(settings, database, moderator, categories, jobs, TextQueue(beside_live), time.time())
 
 
 def create_api_app(backend: Backend, tokens: ApiTokens) -> FastAPI:

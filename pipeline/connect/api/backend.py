@@ -22,6 +22,8 @@ class Backend:
     categories: Categories
     jobs: Jobs
     texts: TextQueue
+    began: float
+    """When it was made, after the models were loaded, in UTC seconds."""
 
 
 def backend_of(request: Request) -> Backend:

@@ -77,6 +77,22 @@ class Moderations(BaseModel):
     results: list[ModerationResult]
 
 
+class Model(BaseModel):
+    """A model that answers use, in OpenAI's shape."""
+
+    id: str = Field(description="name and version, as in answers and flags")
+    object: Literal["model"] = "model"
+    created: int = Field(description="when this process loaded it, in UTC seconds")
+    owned_by: str = "voxwarden"
+
+
+class ModelList(BaseModel):
+    """The classifier, then the recogniser."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
 class UtteranceResult(ModerationResult):
     """The result for an utterance of a recording. Times are seconds from its start."""
 

@@ -18,7 +18,14 @@ from pipeline.base.errors import AudioError, ParameterError
 from pipeline.base.http_problems import ERRORS
 from pipeline.connect.api.audio_download import download
 from pipeline.connect.api.backend import TheBackend, TheProgram
-from pipeline.connect.api.moderation_answers import AudioModeration, ModerationResult, Moderations, RecordingPage
+from pipeline.connect.api.moderation_answers import (
+    AudioModeration,
+    Model,
+    ModelList,
+    ModerationResult,
+    Moderations,
+    RecordingPage,
+)
 from pipeline.connect.api.recording_jobs import Job, Jobs
 from pipeline.speech.audio.decode import duration_of
 
@@ -93,6 +100,12 @@ async def moderate_texts(backend: TheBackend, program: TheProgram, body: Moderat
 
     models, results = zip(*await backend.texts.judged(program.number, texts, judge), strict=True)
     return Moderations(id=f"modr-{uuid.uuid4().hex}", model=models[0], results=list(results))
+
+
+@text_router.get("/models")
+def list_models(backend: TheBackend) -> ModelList:
+    """List the models of the settings. A request cannot choose one."""
+    return ModelList(data=[Model(id=name, created=int(backend.began)) for name in backend.moderator.models])
 
 
 def _texts(body: ModerationRequest) -> list[str]:

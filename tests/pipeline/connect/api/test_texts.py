@@ -1,6 +1,7 @@
 """Texts over HTTP, by plain requests and by OpenAI's own client."""
 
 import re
+import time
 
 import pytest
 from openai import AuthenticationError, BadRequestError, DefaultHttpxClient, OpenAI, PermissionDeniedError
@@ -30,6 +31,15 @@ def test_the_client_of_openai_reads_the_answer(api: RunningApi) -> None:
     assert abuse.category_scores.harassment > 0.5 > clean.category_scores.harassment
     assert set(abuse.categories.to_dict()) == set(abuse.category_scores.to_dict()) == set(CATEGORIES)
     assert abuse.category_applied_input_types.harassment == ["text"]
+
+
+def test_the_client_of_openai_lists_the_models(api: RunningApi) -> None:
+    with openai(api) as client:
+        classifier, recogniser = client.models.list().data
+        answer = client.moderations.create(input="well played")
+    assert answer.model == classifier.id
+    assert re.fullmatch(r"[\w-]+/.+@[0-9a-f]{8}", recogniser.id)
+    assert 0 <= time.time() - classifier.created < 86_400
 
 
 def test_our_fields_stand_beside_theirs(api: RunningApi) -> None:
