@@ -259,7 +259,7 @@ async def test_the_end_does_not_wait_for_ever() -> None:
         there.sink.open.set()
 
 
-@pytest.mark.parametrize("host", [UNKNOWN, refusing()])
+@pytest.mark.parametrize("host", [UNKNOWN, refusing()], ids=["unknown", "refusing"])
 async def test_a_dead_host_is_named_at_the_end(host: str) -> None:
     with pytest.raises(
         StreamError, match=f"The gateway at ws://{host} cannot be reached: .*Check the address"

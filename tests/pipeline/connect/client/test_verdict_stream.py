@@ -119,7 +119,7 @@ async def test_a_refusal_is_raised_with_the_reason(status: int) -> None:
             await first(VerdictStream(url, "a-token"), 1)
 
 
-@pytest.mark.parametrize("host", [UNKNOWN, refusing()])
+@pytest.mark.parametrize("host", [UNKNOWN, refusing()], ids=["unknown", "refusing"])
 async def test_a_dead_host_is_named(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verdict_stream, "FIRST_ANSWER_SECONDS", 0.02)
     with pytest.raises(StreamError, match=f"The API at http://{host} cannot be reached: .*Check the address"):
