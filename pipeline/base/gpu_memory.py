@@ -1,6 +1,7 @@
-"""Batches that fit the memory of a GPU. Imports PyTorch."""
+"""Batches that fit the memory of a GPU, and its faults. Imports PyTorch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -15,14 +16,27 @@ SHARE = 0.5
 """The share of the free memory that a batch may take. Sizes are estimates, and other processes use the GPU, too."""
 
 
+@contextmanager
+def gpu_faults() -> Iterator[None]:
+    """Raises DependencyError if the GPU itself fails."""
+    # Only a new process can use the GPU again. With any other error, each utterance would become a dead letter.
+    try:
+        yield
+    except torch.AcceleratorError as error:
+        fault = str(error).partition("\n")[0].rstrip(".")
+        raise DependencyError(f"The GPU failed: {fault}", "Restart the process, and look for Xid in dmesg.") from error
+
+
+@gpu_faults()
 def to_device(model: M, device: str) -> M:
-    """`model` on `device`. Raises DependencyError if its memory is too small."""
+    """`model` on `device`. Raises DependencyError if its memory is too small, or if it fails."""
     try:
         return model.to(device)
     except torch.OutOfMemoryError as error:
         raise _too_small() from error
 
 
+@gpu_faults()
 def most_at_once(device: torch.device, size: int, on_cpu: int) -> int:
     """How many items of `size` bytes fit the free memory of `device`, at least 1; `on_cpu` for the CPU."""
     if device.type != "cuda":
@@ -32,10 +46,11 @@ def most_at_once(device: torch.device, size: int, on_cpu: int) -> int:
     return max(1, int(SHARE * (free + kept)) // size)
 
 
+@gpu_faults()
 def in_batches(work: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T], most: int) -> list[R]:
     """The results of `work` for batches of `most` items. Batches for which the memory is too small are halved.
 
-    Raises DependencyError if the memory is too small for one item.
+    Raises DependencyError if the memory is too small for one item, or if the GPU fails.
     """
     found: list[R] = []
     while len(found) < len(items):

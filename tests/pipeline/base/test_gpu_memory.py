@@ -1,6 +1,6 @@
 """A batch follows the free memory of a GPU, and is halved if that is too small after all."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import pytest
@@ -64,6 +64,25 @@ def test_a_model_that_does_not_fit_is_an_error(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(model, "to", full)
     with pytest.raises(DependencyError, match="The device is out of memory"):
         to_device(model, "cuda")
+
+
+def test_a_gpu_that_failed_is_unusable_and_no_fault_of_an_utterance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch raises the same error for each later use of the GPU, also when it is asked for its memory."""
+
+    def fail(*_: object) -> NoReturn:
+        raise torch.AcceleratorError("CUDA error: unspecified launch failure\nCUDA kernel errors might")
+
+    model = torch.nn.Linear(1, 1)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", fail)
+    monkeypatch.setattr(model, "to", fail)
+    uses: list[Callable[[], object]] = [
+        lambda: most_at_once(GPU, 1, 1),
+        lambda: in_batches(fail, [1, 2], 2),
+        lambda: to_device(model, "cuda"),
+    ]
+    for use in uses:
+        with pytest.raises(DependencyError, match=r"The GPU failed: CUDA error: unspecified launch failure\. Restart"):
+            use()
 
 
 def test_nothing_is_no_work() -> None:
