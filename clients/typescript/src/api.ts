@@ -55,11 +55,16 @@ export interface Recording {
   seconds: number | null;
   speech_seconds: number | null;
   error: string | null;
+  /** UTC seconds; `created_at_iso` is the same in ISO 8601. */
+  created_at: number;
+  created_at_iso: string;
+  ended_at: number | null;
+  ended_at_iso: string | null;
   utterances: UtteranceResult[];
   unheard: UnheardResult[];
 }
 
-/** Times are UTC seconds. */
+/** Times are UTC seconds; `created_at_iso` is the time `created_at` in ISO 8601, and so on. */
 export interface Case {
   id: string;
   room: string;
@@ -72,6 +77,7 @@ export interface Case {
   status: "pending" | "escalated" | "decided";
   verdict: "uphold" | "dismiss" | "escalate" | null;
   created_at: number;
+  created_at_iso: string;
   [field: string]: unknown;
 }
 

@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.base.errors import Missing
 from pipeline.base.http_problems import ERRORS
 from pipeline.connect.api.backend import TheBackend
-from pipeline.contract.messages import MAX_DURATION, Action, Decision, Suggestion, Verdict
+from pipeline.connect.api.moderation_answers import TimesAsText
+from pipeline.contract.messages import MAX_DURATION, Action, Suggestion, Verdict
 from pipeline.judge import labels
 from pipeline.review.cases import deciding, reading, speaker_measures
-from pipeline.review.cases.case_values import Case, Choice, Filters, Reason, Status
+from pipeline.review.cases.case_values import Choice, Filters, Reason, Status
 
 cases_router = APIRouter(prefix="/v1/cases", tags=["cases"], responses=ERRORS)
 
@@ -22,7 +23,7 @@ NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
 Name = Annotated[str, Query(min_length=1, max_length=256, pattern=NO_CONTROL)]
 
 
-class CaseAnswer(BaseModel):
+class CaseAnswer(TimesAsText):
     """Speech of one speaker, or of a whole room, for a moderator to decide. Times are UTC seconds."""
 
     id: str
@@ -30,7 +31,9 @@ class CaseAnswer(BaseModel):
     speaker: str = Field(description="empty: the whole room")
     room_type: str
     start: float
+    start_iso: str = ""
     end: float
+    end_iso: str = ""
     label: str
     suggestion: Suggestion
     risk: float
@@ -40,12 +43,14 @@ class CaseAnswer(BaseModel):
     verdict: Verdict | None = Field(description="the verdict of the decision that holds")
     version: int = Field(description="grows with every change")
     created_at: float
+    created_at_iso: str = ""
     due_at: float
+    due_at_iso: str = ""
     policy: str
     drill: str
 
 
-class DecisionAnswer(BaseModel):
+class DecisionAnswer(TimesAsText):
     """The decision of a case that holds. `at` is UTC seconds."""
 
     id: str
@@ -56,6 +61,7 @@ class DecisionAnswer(BaseModel):
     strikes: int | None = Field(description="the speaker's strikes, this one included; null: not counted")
     notice: str = Field(description="text for the speaker, in the speaker's language; empty: there is no action")
     at: float
+    at_iso: str = ""
 
 
 class DecisionRequest(BaseModel):
@@ -110,7 +116,9 @@ def list_cases(
         # One case more than the page has: it tells whether there is a next page, without a count.
         found = reading.cases(connection, filters, place, limit + 1)
     page = found[:limit]
-    return CasePage(data=[_answer(case) for case in page], next=page[-1].id if len(found) > limit else None)
+    # An answer has the documented fields only, so that a new internal field does not become part of the API.
+    answers = [CaseAnswer.model_validate(structs.asdict(case)) for case in page]
+    return CasePage(data=answers, next=page[-1].id if len(found) > limit else None)
 
 
 @cases_router.get("/{case}")
@@ -120,8 +128,8 @@ def read_case(backend: TheBackend, case: Identity) -> OneCaseAnswer:
         found = reading.case(connection, case)
         # A corrected case has several decisions. The newest one that nobody undid holds.
         standing = [one for one in reading.decisions(connection, case) if one.undone is None]
-    decision = _decision(standing[-1]) if standing else None
-    return OneCaseAnswer(**_answer(found).model_dump(), decision=decision)
+    decision = structs.asdict(standing[-1]) if standing else None
+    return OneCaseAnswer.model_validate(structs.asdict(found) | {"decision": decision})
 
 
 @cases_router.post("/{case}/decisions")
@@ -148,7 +156,7 @@ def decide_case(backend: TheBackend, case: Identity, given: DecisionRequest) -> 
             undo_seconds=backend.settings.console.undo_seconds,
             measures=speaker_measures.build_measures(backend.settings),
         )
-    return _decision(made)
+    return DecisionAnswer.model_validate(structs.asdict(made))
 
 
 @cases_router.delete("/{case}/decisions/{decision}")
@@ -159,14 +167,3 @@ def undo_decision(backend: TheBackend, case: Identity, decision: Identity, moder
             raise Missing(f"Case {case} has no decision {decision}", "Nothing was undone.")
         deciding.undo(connection, decision, moderator, time.time(), backend.settings.console.undo_seconds)
     return read_case(backend, case)
-
-
-def _decision(decision: Decision) -> DecisionAnswer:
-    fields = structs.asdict(decision)
-    # Copy only the documented fields, so that a new internal field does not become part of the API.
-    return DecisionAnswer(**{name: fields[name] for name in DecisionAnswer.model_fields})
-
-
-def _answer(case: Case) -> CaseAnswer:
-    fields = structs.asdict(case)
-    return CaseAnswer(**{name: fields[name] for name in CaseAnswer.model_fields})

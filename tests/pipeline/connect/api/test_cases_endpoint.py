@@ -29,6 +29,9 @@ def test_cases_come_newest_first_in_pages(stocked: RunningApi) -> None:
             if (after := page["next"]) is None:
                 break
         assert [case["created_at"] - NOON for case in found] == [4, 3, 2, 1, 0]
+        assert [found[0][f"{time}_iso"][11:] for time in ("start", "end", "created_at")] == [
+            "12:06:40.000Z", "12:06:45.000Z", "12:00:04.000Z",
+        ]  # fmt: skip
         assert (found[0]["status"], found[0]["label"], found[0]["verdict"]) == ("pending", "violence", None)
         assert client.get(f"/v1/cases/{found[2]['id']}").json() == found[2] | {"decision": None}
 
@@ -40,6 +43,7 @@ def test_one_case_has_the_decision_that_holds(stocked: RunningApi) -> None:
         stocked.store.decide(case, "ana", choice, NOON + 10)
         decision = client.get(f"/v1/cases/{case}").json()["decision"]
     assert (decision["action"], decision["duration_seconds"], decision["verdict"]) == ("mute", 3_600, "uphold")
+    assert decision["at_iso"] == "2026-01-01T12:00:10.000Z"
     assert decision.keys().isdisjoint({"note", "moderator"})
 
 
