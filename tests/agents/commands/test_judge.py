@@ -177,6 +177,7 @@ def test_explain_names_the_matched_rule() -> None:
     result = CliRunner().invoke(app, ["policy", "explain", "add me on telegram"], env={"COLUMNS": "120"})
     assert "ads_spam: the term “add me on telegram” (medium) means review" in result.stdout
     assert "no rule matched" in CliRunner().invoke(app, ["policy", "explain", "hello"]).stdout
+    assert "○ unsupported" in CliRunner().invoke(app, ["policy", "explain", "я тебя убью"]).stdout
 
 
 def test_policy_check_accepts_the_shipped_files() -> None:
