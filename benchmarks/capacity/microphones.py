@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 
-from benchmarks.capacity.scene import FRAME_SECONDS, HANGOVER_SECONDS, SHARE, Codec, LoadScene, Sent
+from benchmarks.capacity.scene import FRAME_SECONDS, SHARE, Codec, LoadScene, Sent
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.speech.asr.recogniser import Samples
 from pipeline.speech.audio.encode import to_pcm16
@@ -67,7 +67,7 @@ class Microphones:
 
     async def talk(self, rooms: Sequence[Sequence[ClientConnection]]) -> None:
         """Let people talk until `end`, and close the microphones."""
-        harmless, flagged = sentences(self.scene.codec)
+        harmless, flagged = sentences(self.scene)
         silence = encoded(np.zeros(round(10 * SAMPLE_RATE), np.float32), self.scene.codec)
         async with asyncio.TaskGroup() as tasks:
             for room, opened in enumerate(rooms):
@@ -101,8 +101,10 @@ class Microphones:
             microphone = free.pop(random.randrange(len(free)))
             self.said.append((time.time(), sentence))
             await self._send(microphone, sentence.frames)
+            if self.scene.push_to_talk:
+                await microphone.send('{"end": true}')
             free.append(microphone)
-            pause = sentence.seconds * (1 - SHARE) / SHARE - HANGOVER_SECONDS
+            pause = sentence.seconds * (1 - SHARE) / SHARE - self.scene.hangover
             await asyncio.sleep(max(0.0, pause))
 
     async def _keep_silent(self, microphone: ClientConnection, silence: Frames) -> None:
@@ -122,7 +124,7 @@ class Microphones:
     def sent(self, begin: float) -> Sent:
         """Return the audio that was sent from `begin` (UTC seconds) to the end."""
         speech = sum(self._within(begin, at, each.seconds) for at, each in self.said)
-        sending = sum(self._within(begin, at, each.seconds + HANGOVER_SECONDS) for at, each in self.said)
+        sending = sum(self._within(begin, at, each.seconds + self.scene.hangover) for at, each in self.said)
         seconds = self.end - begin
         steady = self.scene.rooms * self.scene.steady * seconds
         flagged = sum(each.flagged and begin <= at + each.seconds < self.end for at, each in self.said)
@@ -133,15 +135,15 @@ class Microphones:
 
 
 @cache
-def sentences(codec: Codec) -> tuple[list[EncodedSentence], EncodedSentence]:
+def sentences(scene: LoadScene) -> tuple[list[EncodedSentence], EncodedSentence]:
     """Return the harmless sentences, and one that breaks the rules."""
     threat = (np.frombuffer(spoken(), "<i2") / 32_768).astype(np.float32)
-    return [_sentence(clip, codec) for clip in clips()], _sentence(threat, codec, flagged=True)
+    return [_sentence(clip, scene) for clip in clips()], _sentence(threat, scene, flagged=True)
 
 
-def _sentence(clip: Samples, codec: Codec, *, flagged: bool = False) -> EncodedSentence:
-    silence = np.zeros(round(HANGOVER_SECONDS * SAMPLE_RATE), np.float32)
-    return EncodedSentence(encoded(np.concatenate([clip, silence]), codec), clip.size / SAMPLE_RATE, flagged)
+def _sentence(clip: Samples, scene: LoadScene, *, flagged: bool = False) -> EncodedSentence:
+    silence = np.zeros(round(scene.hangover * SAMPLE_RATE), np.float32)
+    return EncodedSentence(encoded(np.concatenate([clip, silence]), scene.codec), clip.size / SAMPLE_RATE, flagged)
 
 
 def encoded(samples: Samples, codec: Codec) -> list[bytes]:
@@ -183,7 +185,7 @@ def playing(scene: LoadScene, port: int, token: str) -> Iterator[Player]:
 
 async def main(port: str, scene: str) -> None:
     microphones = Microphones(msgspec.json.decode(scene, type=LoadScene))
-    sentences(microphones.scene.codec)
+    sentences(microphones.scene)
     rooms = await microphones.open(int(port))
     print("open", flush=True)
     begin, microphones.end = map(float, (await asyncio.to_thread(sys.stdin.readline)).split())

@@ -32,6 +32,13 @@ class LoadScene(Struct, frozen=True):
     codec: Codec = "opus"
     flagged: float = 0.1
     """Share of the sentences that break the rules."""
+    push_to_talk: bool = False
+    """The app tells the end of each sentence, and sends no silence after it."""
+
+    @property
+    def hangover(self) -> float:
+        """Seconds of silence after a sentence."""
+        return 0.0 if self.push_to_talk else HANGOVER_SECONDS
 
     def __str__(self) -> str:
         open_ = self.microphones + self.steady

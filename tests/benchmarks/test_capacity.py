@@ -105,13 +105,19 @@ def test_frames_have_the_length_of_their_audio(codec: Codec) -> None:
 
 def test_only_what_is_sent_in_the_time_of_measurement_counts() -> None:
     microphones = Microphones(LoadScene(rooms=1, steady=2), end=110.0)
-    harmless, flagged = sentences("pcm")
+    harmless, flagged = sentences(microphones.scene)
     sentence = harmless[0]
     microphones.said = [(90.0, sentence), (101.0, sentence), (110.0 - sentence.seconds / 2, flagged)]
     sent = microphones.sent(begin=100.0)
     assert sent.speech == pytest.approx(sentence.seconds * 1.5)
     assert sent.sending == pytest.approx(sentence.seconds * 1.5 + 1.0 + 2 * 10.0)
     assert sent.flagged == 0
+
+
+def test_push_to_talk_sends_no_silence() -> None:
+    scene = LoadScene(rooms=1, codec="pcm", push_to_talk=True)
+    for sentence in sentences(scene)[0]:
+        assert len(sentence.frames) * FRAME_SECONDS["pcm"] == pytest.approx(sentence.seconds, abs=0.1)
 
 
 def test_a_load_with_silence_sends_all_the_time() -> None:

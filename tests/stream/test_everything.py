@@ -186,7 +186,7 @@ def check_with_doctor(deployment: Deployment, data: Path) -> None:
     found = list(examine(settings, checks(settings, targets, services)))
     assert [each for each in found if each.state != "ok"] == []
     running = [stage for stage in STAGES if not stage.switch]
-    assert len(found) == 7 + len(running) + len(targets) + len(services)
+    assert len(found) == 8 + len(running) + len(targets) + len(services)
 
 
 @pytest.mark.timeout(600)
