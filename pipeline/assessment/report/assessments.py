@@ -15,7 +15,7 @@ from pipeline.base import canonical_json
 from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit_log
 from pipeline.review.delivery.speech_tallies import HOUR
-from pipeline.review.quality.figure import Window
+from pipeline.review.quality.figure import Window, check_full_hours
 from pipeline.review.tables.assessment_tables import ASSESSMENTS
 
 DAYS = 90
@@ -62,7 +62,7 @@ def default_window(now: float, days: int = DAYS) -> Window:
 def open_one(connection: Connection, title: str, window: Window, by: str, at: float) -> Assessment:
     """Open an assessment. Its id is the year and a number, for example 2026-2.
 
-    Raises InputError for an empty window or one that ends in the future.
+    Raises InputError for an empty window, one that ends in the future, and one that begins or ends within an hour.
     """
     if not window.since < window.until <= at:
         raise InputError(
@@ -70,6 +70,7 @@ def open_one(connection: Connection, title: str, window: Window, by: str, at: fl
             "Give --since before --until, and --until past.",
             text="window_empty",
         )
+    check_full_hours(window)
     year = datetime.fromtimestamp(at, UTC).year
     audit_log.lock(connection)  # no other process opens one with the same number
     count = connection.scalar(select(func.count()).where(ASSESSMENTS.c.id.like(f"{year}-%"))) or 0
