@@ -179,7 +179,7 @@ def _full_hour(at: ColumnElement[float]) -> ColumnElement[int]:
 
 
 def _daily_maxima(rows: Sequence[Row[Any]], window: Window, zone: tzinfo) -> list[int]:
-    """Return the largest number of open cases at a full hour of each day of the window."""
+    """Return the largest number of open cases at a full hour of each day of the window in `zone`."""
     marks = hours(window)
     # Sweep: the running sum of the openings minus the closings at each hour is the number of open cases.
     changes: dict[int, int] = defaultdict(int)

@@ -163,7 +163,10 @@ def test_the_days_of_the_backlog_are_those_of_the_zone(database: Database) -> No
     # From 14:00 to 18:00 UTC: on one day in UTC, on two in Beijing, where midnight is 16:00 UTC.
     facts = [
         Fact(
-            flag(name, 0, 1), NOON + begin * 3_600, audited=False, decisions=[world.Given(NOON + 6 * 3_600, "dismiss")]
+            flag(name, 0, 1, room=name),
+            NOON + begin * 3_600,
+            audited=False,
+            decisions=[world.Given(NOON + 6 * 3_600, "dismiss")],
         )
         for name, begin in (("a", 2), ("b", 5))
     ]
