@@ -122,7 +122,7 @@ def share(indicator: str, key: str, found: Share, part: Split | None = None, **m
 
 def _precise(reviewed: Reviewed, part: Split, drawn: bool) -> Iterator[Figure]:
     estimate, n = (_from_opinions if drawn else _from_decisions)(reviewed)
-    reason: Unmeasured = "needs_audits" if reviewed.flagged or drawn else "no_data"
+    reason: Unmeasured = "needs_opinions" if reviewed.flagged or drawn else "no_data"
     value, interval = (estimate.value, estimate.interval) if estimate else (None, None)
     yield figure("I-10", "share", value, n, part, reason, interval=interval if drawn else None)
     opposite = None if value is None else 1 - value

@@ -25,6 +25,7 @@ from pipeline.review.quality.statistics import (
     Estimate,
     Interval,
     added,
+    clipped,
     divided,
     scaled,
     weighted_share,
@@ -188,8 +189,12 @@ def prevalence(judged: Judged, label: str = "") -> Estimate | None:
     spread = _spread([one for one in (*found, *judged.flagged) if _counts(one, label)] or judged.audits)
     sample = [_utterances(one, weight) for one, weight in weights.items()]
     missed = weighted_total([_seconds(one, weights[one]) for one in found], sample, spread)
-    total = float(sum(one.samples for one in (*judged.passed, *judged.flagged)))
-    return scaled(added(missed, _caught(judged, label, _seconds)), 1 / total)
+    # Scaled to the passed seconds, so that a few long utterances never stand for more than all passed speech.
+    spoken = float(sum(one.samples for one in judged.passed))
+    drawn = math.fsum(one.samples * weight for one, weight in weights.items())
+    missed = clipped(scaled(missed, spoken / drawn if drawn else 0.0), spoken)
+    total = spoken + sum(one.samples for one in judged.flagged)
+    return clipped(scaled(added(missed, _caught(judged, label, _seconds)), 1 / total), 1.0)
 
 
 def precision(reviewed: Reviewed) -> Estimate | None:
@@ -209,10 +214,11 @@ def precision(reviewed: Reviewed) -> Estimate | None:
 def represented(judged: Judged) -> float | None:
     """Return the share of the passed utterances that the audits stand for. None: no speech was passed.
 
-    It is 1 apart from chance. It is lower if audits were off for a part of the window.
+    It is 1, or a little less by chance. It is far lower if audits were off for a part of the window.
     """
     passed = sum(one.count for one in judged.passed)
-    return math.fsum(one.count / one.probability for one in judged.audits) / passed if passed else None
+    stood_for = math.fsum(one.count / one.probability for one in judged.audits)
+    return min(1.0, stood_for / passed) if passed else None
 
 
 def _counts(one: JudgedSpeech, label: str) -> bool:

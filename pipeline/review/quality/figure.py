@@ -19,6 +19,7 @@ Unmeasured = Literal[
     "needs_ledger",
     "needs_confirmations",
     "needs_audits",
+    "needs_opinions",
     "needs_listeners",
     "needs_register",
     "censored",

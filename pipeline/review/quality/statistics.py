@@ -142,6 +142,12 @@ def scaled(estimate: Estimate, factor: float) -> Estimate:
     return Estimate(estimate.value * factor, (low * factor, high * factor))
 
 
+def clipped(estimate: Estimate, most: float) -> Estimate:
+    """Cut an estimate and its interval to the possible values, 0 to `most`."""
+    value, low, high = (min(max(bound, 0.0), most) for bound in (estimate.value, *estimate.interval))
+    return Estimate(value, (low, high))
+
+
 def added(one: Estimate, other: Estimate) -> Estimate:
     """Add two independent estimates, with the interval of Zou and Donner (Statistics in Medicine 27, 2008)."""
     value = one.value + other.value

@@ -108,7 +108,7 @@ def test_precision_is_a_full_count_if_every_case_is_decided(database: Database) 
     for case, verdict in zip(cases[:3], ("uphold", "dismiss", "dismiss"), strict=True):
         decide(store, case, verdict, NOON + HOUR)  # type: ignore[arg-type]
     waiting = figures(database, judgement.precision, OPTIONS)
-    assert (waiting["share",].value, waiting["share",].unmeasured) == (None, "needs_audits")
+    assert (waiting["share",].value, waiting["share",].unmeasured) == (None, "needs_opinions")
     assert waiting["share", "label", "violence"].value == pytest.approx(1 / 3)
     decide(store, cases[3], "uphold", NOON + HOUR)
     found = figures(database, judgement.precision, OPTIONS)

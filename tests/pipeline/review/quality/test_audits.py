@@ -1,12 +1,15 @@
 """Recall, prevalence and precision from audits and second opinions in a real store, compared with sums made by hand."""
 
 import math
+import random
 from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.contract.messages import SAMPLE_RATE, Flag, Verdict
 from pipeline.review.cases.case_values import Choice, Filters
@@ -104,7 +107,9 @@ def test_recall_and_prevalence_of_a_label(database: Database, filled: SqlReviewS
     assert (violence.missed.value, violence.value) == (0, 1.0)
     seconds = audits.prevalence(judged, "hate")
     assert seconds is not None
-    assert seconds.value == pytest.approx(2 * SCALE * 5 * 4 / (60 * 2 + 40 * 4 + 5 * 3))
+    # The seconds of the decided audits stand for all passed seconds.
+    scale = (60 * 2 + 40 * 4) / (4 * 10 * 2 + 8 * 5 * 4)
+    assert seconds.value == pytest.approx(2 * scale * 5 * 4 / (60 * 2 + 40 * 4 + 5 * 3))
 
 
 def test_recall_of_a_language(database: Database, filled: SqlReviewStore) -> None:
@@ -119,9 +124,10 @@ def test_recall_of_a_language(database: Database, filled: SqlReviewStore) -> Non
 
 def test_prevalence(database: Database, filled: SqlReviewStore) -> None:
     found = audits.prevalence(read(database))
-    violating = SCALE * (10 * 2 + 2 * 5 * 4) + 3 / 4 * 5 * 3
+    spoken = 60 * 2 + 40 * 4
+    violating = spoken * (10 * 2 + 2 * 5 * 4) / (4 * 10 * 2 + 8 * 5 * 4) + 3 / 4 * 5 * 3
     assert found is not None
-    assert found.value == pytest.approx(violating / (60 * 2 + 40 * 4 + 5 * 3))
+    assert found.value == pytest.approx(violating / (spoken + 5 * 3))
     assert found.interval[0] < found.value < found.interval[1]
 
 
@@ -129,6 +135,46 @@ def test_the_audits_stand_for_all_passed_speech(database: Database, filled: SqlR
     assert audits.represented(read(database)) == pytest.approx((6 * 10 + 8 * 5) / 100)
     filled.add([passed(f"late{n}", 3_000 + n) for n in range(100)], NOON + 3_200)
     assert audits.represented(read(database)) == pytest.approx(0.5)
+
+
+def test_audits_stand_for_no_more_than_all_speech(database: Database) -> None:
+    """Of 10 utterances, 4 were drawn with the probability 0.3."""
+    SqlReviewStore(database).add([passed(f"a{n}", n) for n in range(10)], NOON + 20, [f"a{n}" for n in range(4)], 0.3)
+    assert audits.represented(read(database)) == 1.0
+
+
+@given(st.integers(0, 2**32))
+def test_figures_of_small_cells_stay_in_range(seed: int) -> None:
+    """A handful of audits, of which most are upheld, and some are much longer than the other speech."""
+    rng = random.Random(seed)  # noqa: S311 - no secret
+    fields: dict[str, Any] = {"language": "zh", "model": "m", "policy": "p", "room_type": "default"}
+    passed_ = rng.randint(1, 60)
+    seconds = rng.choices((1, 2, 15), k=passed_)
+    drawn = rng.sample(range(passed_), rng.randint(1, min(passed_, 6)))
+    audited = tuple(
+        JudgedSpeech(
+            **fields,
+            count=1,
+            samples=seconds[place],
+            squares=seconds[place] ** 2,
+            verdict=rng.choice(("uphold", "uphold", "dismiss")),
+            probability=rng.uniform(0.02, 0.5),
+        )
+        for place in drawn
+    )
+    flagged = tuple(
+        JudgedSpeech(**fields, count=n, samples=3 * n, squares=9 * n, verdict=verdict)
+        for verdict in ("uphold", "dismiss", None)
+        if (n := rng.randint(0, 3))
+    )
+    speech = JudgedSpeech(**fields, count=passed_, samples=sum(seconds))
+    judged = Judged(passed=(speech,), audits=audited, flagged=flagged)
+    prevalence, recall = audits.prevalence(judged), audits.recall(judged)
+    assert prevalence is not None
+    assert recall is not None
+    for found in (prevalence, recall):
+        if not math.isnan(found.value):
+            assert 0 <= found.interval[0] <= found.value <= found.interval[1] <= 1
 
 
 def test_verdicts_count_as_they_stood_at_the_end_of_the_window(database: Database, filled: SqlReviewStore) -> None:
