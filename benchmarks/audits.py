@@ -134,6 +134,11 @@ class IntervalCoverage:
         self.above += low > truth
         self.hits += low <= truth <= high
 
+    def add(self, other: "IntervalCoverage") -> None:
+        self.hits += other.hits
+        self.below += other.below
+        self.above += other.above
+
     def __str__(self) -> str:
         n = self.hits + self.below + self.above
         return f"{self.hits / n:7.1%} ({self.below / n:.1%}/{self.above / n:.1%})"
@@ -164,6 +169,14 @@ class Tested:
         self.recall.count(recall.interval, truth.recall)
         self.precision.count(precision.interval, truth.precision)
         self.prevalence.count(prevalence.interval, truth.prevalence)
+
+    def add(self, other: "Tested") -> None:
+        self.audited += other.audited
+        self.found += other.found
+        self.at_least += other.at_least
+        self.reach += other.reach
+        for name in ("recall", "precision", "prevalence"):
+            getattr(self, name).add(getattr(other, name))
 
     def row(self, name: str, team: Team) -> str:
         audited, found, reach = (np.mean(each) for each in (self.audited, self.found, self.reach))
@@ -309,22 +322,27 @@ def _speech(speech: Speeches, chosen: Mask, **fields: Any) -> JudgedSpeech:
 
 def main() -> None:
     parser = report.parser(__doc__)
-    parser.add_argument("--audits", type=int, default=500, help="simulated audits of each service (default: 500)")
+    parser.add_argument("--audits", type=int, default=300, help="simulated audits of each service (default: 300)")
     parser.add_argument("--seed", type=int, default=27, help="seed of the random numbers (default: 27)")
     arguments = parser.parse_args()
     head = f"{'service':30} {'decisions':14} {'audits':>7} {'found':>6} {'at least':>8} {'+-':>6}"
     print(f"{head}  {'recall':20}  {'prevalence':20}  {'precision':20}")
     rng = np.random.default_rng((arguments.seed, len(SERVICES)))
+    together = [Tested() for _ in TEAMS]
     for number, service in enumerate(SERVICES):
         own = np.random.default_rng((arguments.seed, number))
-        _print(service.name, run(own, (service for _ in range(arguments.audits)), TEAMS))
-    _print("mixed", run(rng, mixed(rng, arguments.audits), TEAMS))
+        _tell(service.name, run(own, (service for _ in range(arguments.audits)), TEAMS), together)
+    _tell("mixed", run(rng, mixed(rng, arguments.audits), TEAMS), together)
+    _tell("all", together)
     print(report.machine())
 
 
-def _print(name: str, tested: Sequence[Tested]) -> None:
+def _tell(name: str, tested: Sequence[Tested], together: Sequence[Tested] = ()) -> None:
+    """Print the results of each team, and add them to those of all services."""
     for team, results in zip(TEAMS, tested, strict=True):
         print(results.row(name, team), flush=True)
+    for every, results in zip(together, tested, strict=False):
+        every.add(results)
 
 
 if __name__ == "__main__":

@@ -42,3 +42,13 @@ def test_cases_that_wait_do_not_lower_the_recall() -> None:
         hits += recall.interval[0] <= true[-1] <= recall.interval[1]
     assert abs(np.mean(found) - np.mean(true)) < 0.01
     assert hits >= 36
+
+
+def test_intervals_contain_the_truth_although_people_err() -> None:
+    """With 2 % wrong decisions, against 1 % that nobody checks."""
+    service = Service("rare", 20_000, 0.01, 0.7, (0.3,), second_shares=(0.3,))
+    checked, once = run(np.random.default_rng(7), (service for _ in range(40)), [Team(0.02), Team(0.01, again=False)])
+    assert checked.recall.hits >= 36
+    assert checked.prevalence.hits >= 36
+    assert once.recall.hits <= 2
+    assert once.recall.below >= 38, "harmless speech that was upheld counts as missed"
