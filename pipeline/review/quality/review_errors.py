@@ -37,9 +37,9 @@ class ReviewErrors(Struct, frozen=True):
 
     @property
     def known(self) -> bool:
-        """Whether there are enough opinions for an estimate."""
-        least = min(self.harmless.n, self.violating.n)
-        return bool(least) and self.harmless.n + self.violating.n >= ENOUGH
+        """Whether there are enough opinions for an estimate. If half of them are wrong, they tell nothing."""
+        both = (self.harmless, self.violating)
+        return all(2 * one.hits < one.n for one in both) and sum(one.n for one in both) >= ENOUGH
 
 
 def read(connection: Connection, window: Window) -> ReviewErrors:

@@ -339,6 +339,23 @@ def test_what_reviewers_uphold_wrongly_is_taken_off() -> None:
     assert once.interval[1] < 0.5, "one person's verdicts give a wrong recall"
 
 
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40), st.integers(0, 40))
+def test_any_errors_of_reviewers_give_figures_in_range(wrong: int, right: int, missed: int, seen: int) -> None:
+    judged = Judged(
+        passed=(speech(1_000, None, probability=1.0),),
+        audits=(speech(3, "uphold", "uphold"), speech(2, "uphold", "dismiss"), speech(1, "uphold"), speech(50)),
+        flagged=(speech(7, "uphold", probability=1.0), speech(5, probability=1.0)),
+        errors=ReviewErrors(harmless=Share(wrong, wrong + right), violating=Share(missed, missed + seen)),
+    )
+    recall, prevalence = audits.recall(judged), audits.prevalence(judged)
+    assert recall is not None
+    assert prevalence is not None
+    for found in (recall, prevalence):
+        if not math.isnan(found.value):
+            assert 0 <= found.interval[0] <= found.value <= found.interval[1] <= 1
+    assert recall.corrected == (wrong < right and missed < seen and wrong + right + missed + seen >= 30)
+
+
 @given(st.floats(0, 0.3))
 def test_the_error_of_two_people_follows_from_their_disputes(error: float) -> None:
     n = 10**9
