@@ -22,6 +22,7 @@ from pipeline.assessment.report import data_files, stored_evidence
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.data_files import LEDGER_FILE, TABLES, TALLY_FILE, Packed
 from pipeline.assessment.report.stored_evidence import RECORD, SOURCES, Collected, EvidenceSource, Records, hashed
+from pipeline.review.quality.audits import within
 from pipeline.review.quality.figure import Window, hours
 from pipeline.review.tables.assessment_tables import ACTIONS, FROZEN_RECORDS, TALLIES
 from pipeline.review.tables.case_tables import REPORTS
@@ -199,10 +200,12 @@ def _why_lost(kind: str, lost: Records, causes: _Causes) -> dict[Reason, Flags]:
 def _why_different(kind: str, match: _Matched, causes: _Causes) -> dict[Reason, Flags]:
     """Tell, for each reason, which of the different records it explains."""
     different = match.moved | match.other
-    # Speech that joins a case changes the case and its clip. It may also bring the records of another case.
-    grows = np.full(len(different), kind in {"cases", "clips"})
+    joined = np.isin(match.after["case"], causes.joined)
+    # Speech that joins a case changes the case and its clip. It may also bring all records of another case.
+    grown = joined & ~match.moved & (kind in {"cases", "clips"})
+    brought = joined & ~match.other & np.isin(match.before["case"], causes.merged)
     return {
-        "joined": different & np.isin(match.after["case"], causes.joined) & (grows | ~match.other),
+        "joined": different & (grown | brought),
         "reopened": different & np.isin(match.after["case"], causes.reopened) & ~match.moved & (kind == "flags"),
         "corrected": different & np.isin(match.after["key"], causes.corrected) & (kind == "register"),
     }
@@ -243,11 +246,13 @@ def _cut(connection: Connection, window: Window) -> bool:
 
 
 def _joined(connection: Connection, window: Window) -> Hashes:
-    """Return the cases from before the end of the window that speech or reports joined after it."""
+    """Return the cases that have speech or reports from before the end of the window, and from after it."""
     flags = select(FLAGS.c.case_id).where(FLAGS.c.stored_at >= window.until, ~FLAGS.c.linked)
     reports = select(REPORTS.c.case_id).where(REPORTS.c.created_at >= window.until)
-    either = or_(CASES.c.id.in_(flags), CASES.c.id.in_(reports))
-    return _hashes(connection, select(CASES.c.id).where(CASES.c.created_at < window.until, either))
+    # The case itself may be younger: an escalated case takes up older ones.
+    early = select(FLAGS.c.case_id).where(*within(FLAGS.c.stored_at, window))
+    old = or_(CASES.c.created_at < window.until, CASES.c.id.in_(early))
+    return _hashes(connection, select(CASES.c.id).where(old, or_(CASES.c.id.in_(flags), CASES.c.id.in_(reports))))
 
 
 def _hashes(connection: Connection, query: Select[Any]) -> Hashes:

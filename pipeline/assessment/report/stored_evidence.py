@@ -157,7 +157,10 @@ HEARD = (
     "stored_at",
     "source",
 )
-"""Columns of a flag that figures read, or that I-23 asks for."""
+"""Columns of a flag that figures read, or that I-23 asks for.
+
+Other columns here, or in the queries below, give other digests: final reports of older versions would look changed.
+"""
 
 
 def _flags(window: Window) -> Select[Any]:

@@ -13,19 +13,21 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import Column, delete, select, update
 
+from pipeline.assessment import register
 from pipeline.assessment.report import assessments, frozen_records, logged_decisions, stored_evidence, verify
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.contract.speech_status import status_of
 from pipeline.review import audit_log
-from pipeline.review.cases import appeals, correcting, reading
+from pipeline.review.cases import appeals, correcting, reading, user_reports
 from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.case_values import Choice
+from pipeline.review.cases.user_reports import Complaint
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.privacy import erasure
 from pipeline.review.review_store import SqlReviewStore
-from pipeline.review.tables.assessment_tables import ACTIONS, TALLIES
-from pipeline.review.tables.case_tables import APPEALS, CHECKS
+from pipeline.review.tables.assessment_tables import ACTIONS, REGISTER, TALLIES
+from pipeline.review.tables.case_tables import APPEALS, CHECKS, REPORTS
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS
 from tests.builders import NOON, flag
 from tests.pipeline.assessment import world
@@ -35,7 +37,7 @@ from tests.pipeline.review import people
 
 DAY = 86_400.0
 TABLES = {"cases": CASES, "flags": FLAGS, "decisions": DECISIONS, "audits": CHECKS, "actions": ACTIONS}
-TABLES |= {"appeals": APPEALS}
+TABLES |= {"appeals": APPEALS, "reports": REPORTS, "register": REGISTER}
 CASE = 4
 """Place of the first case in the random week that may be erased."""
 
@@ -50,7 +52,7 @@ def checked(database: Database, assessment: Assessment) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def of_week(tmp_path_factory: pytest.TempPathFactory, sqlite_model: Path) -> tuple[Path, Assessment]:
-    """A store with the final report of a random week, with an appeal."""
+    """A store with the final report of a random week, with an appeal, a user's report and an entry of the register."""
     folder = tmp_path_factory.mktemp("week")
     file = Path(shutil.copy(sqlite_model, folder / "store.db"))
     with closing(Database(f"sqlite:///{file}")) as database:
@@ -61,6 +63,9 @@ def of_week(tmp_path_factory: pytest.TempPathFactory, sqlite_model: Path) -> tup
             case = reading.case(connection, connection.scalars(upheld.limit(1)).one())
             lodged, _ = appeals.lodge(connection, case.id, case.speaker, "not me", WEEK.until - DAY, 10.0)
             appeals.settle(connection, lodged.id, "leo", Choice(verdict="dismiss"), WEEK.until - 60, 10.0)
+            user_reports.file(connection, Complaint(room="r", label="fraud", at=NOON), WEEK.until - 90, Ranking({}))
+            fields = {"title": "broker down", "severity": "high"}
+            register.add(connection, "incident", fields, "lea", WEEK.until - 60, opened_at=WEEK.until - 60)
             made = assessments.open_one(connection, "Harbour", WEEK, "lea", WEEK.until + DAY)
         return file, stored.finish(database, made, folder, WEEK.until + 2 * DAY)
 
@@ -131,8 +136,10 @@ UNREAD = {
     "audits": {"done"},
     "actions": {"detail"},
     "appeals": {"statement"},
+    "reports": {"text", "reporter", "audio"},
+    "register": {"author", "changed_at"},
 }
-"""Columns that no figure reads."""
+"""Columns that no figure reads, and the state of a report's clip, which changes when the clip is cut."""
 
 
 def test_each_changed_record_is_found_whatever_was_deleted(of_week: tuple[Path, Assessment], tmp_path: Path) -> None:
@@ -230,6 +237,15 @@ def test_speech_that_joins_an_open_case_later_is_told_and_no_fault(
     with database.write() as connection:
         connection.execute(update(FLAGS).where(FLAGS.c.speaker == stored.SPEAKER).values(listeners=999))
     assert any("Changed since the report: flags" in text for text in checked(database, made)["fault"])
+
+
+def test_an_escalated_case_that_takes_up_an_older_one_later_is_no_fault(database: Database, tmp_path: Path) -> None:
+    store, made = waiting(database, tmp_path)
+    base = DAY - 60
+    [young] = store.add([flag("young", base + 20, base + 24, speaker="sam", room="r")], NOON + DAY + 5)
+    store.decide(young.case, "ana", Choice(verdict="escalate"), NOON + DAY + 60)
+    [late] = store.add([flag("late", base + 14, base + 20, speaker="sam", room="r")], stored.NOW + 600)
+    assert (late.case, checked(database, made)["fault"]) == (young.case, [])
 
 
 def test_a_case_that_is_reopened_later_is_no_fault(database: Database, tmp_path: Path) -> None:
