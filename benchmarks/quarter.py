@@ -32,7 +32,7 @@ LANGUAGES = ("zh", "en", "ja", "es")
 LABELS = ("violence", "fraud", "sexual", "ads_spam", "abuse", "hate")
 MARKS = ("no_speech", "repetition", "silence_phrase", "low_confidence")
 BUCKETS = tuple(f"{tenth / 10:.1f}" for tenth in range(11))
-DELAY_BUCKETS = (*(f"{bound:g}" for bound in DELAYS), "inf")
+DELAY_BUCKETS = tuple(f"{bound:g}" for bound in DELAYS if 0.5 <= bound <= 20)
 VERSIONS = (("default@1", "model-a"), ("default@2", "model-a"), ("default@2", "model-b"))
 """Policy and model of each third of the quarter."""
 MODERATORS = 200
@@ -56,7 +56,8 @@ def fill(database: Database, utterances: int, cases: int, days: int = DAYS) -> N
         for table in (CASES, FLAGS, EVIDENCE, DECISIONS, ACTIONS, AUDIT, CHECKS, APPEALS, REPORTS):
             _insert(database, table, (row for story in tables for row in story.get(table.name, ())))
     with database.write() as connection:
-        connection.execute(text("ANALYZE"))
+        if connection.dialect.name == "postgresql":  # autovacuum does it; nothing does it on SQLite
+            connection.execute(text("ANALYZE"))
 
 
 def tallies(utterances: int, days: int = DAYS) -> Iterator[Row]:
@@ -102,7 +103,7 @@ def _cells_of(each: int, kind: str, language: str, policy: str, model: str) -> I
             for label in LABELS:
                 yield ("flagged", suggestion, kind, language, label, policy, model), round(each * share) // 6 + 1
     for bucket in DELAY_BUCKETS:
-        yield ("delay", bucket, kind, language, "", policy, model), each // 1_400 + 1
+        yield ("delay", bucket, kind, language, "", policy, model), each // 3_700 + 1
 
 
 def ledger() -> Iterator[Row]:
