@@ -86,10 +86,20 @@ def test_a_gateway_that_does_not_answer_is_named() -> None:
         send("ws://127.0.0.1:9", "x" * 16, "drill", "room", np.zeros(16, np.float32))
 
 
-async def test_a_gateway_that_refuses_is_quoted_also_behind_the_last_frame() -> None:
+SECOND = np.zeros(SAMPLE_RATE, np.float32)
+
+
+async def test_a_gateway_that_refuses_is_quoted() -> None:
     async with running() as place:
         address = f"ws://127.0.0.1:{place.gateway.port}"
-        for samples in (1_600, 16_000):  # one frame, or more
-            with pytest.raises(DependencyError, match="take the drill: No valid token"):
-                await asyncio.to_thread(send, address, "x" * 16, "drill", "room", np.zeros(samples, np.float32))
-        assert await asyncio.to_thread(send, address, BEARER, "drill", "room", np.zeros(1_600, np.float32)) > 0
+        with pytest.raises(DependencyError, match="take the drill: No valid token"):
+            await asyncio.to_thread(send, address, "x" * 16, "drill", "room", SECOND)
+        assert await asyncio.to_thread(send, address, BEARER, "drill", "room", SECOND) > 0
+
+
+async def test_a_gateway_that_refuses_the_last_frame_is_quoted() -> None:
+    one = SECOND[: drill_speech.FRAME_BYTES // 2]
+    async with running(burst_seconds=drill_speech.FRAME_SECONDS / 2) as place:
+        address = f"ws://127.0.0.1:{place.gateway.port}"
+        with pytest.raises(DependencyError, match="take the drill: Too much audio a second"):
+            await asyncio.to_thread(send, address, BEARER, "drill", "room", one)
