@@ -96,7 +96,7 @@ def _parts(url: str) -> Iterator[ReportCost]:
         for compute, names in named.items():
             yield _cost(", ".join(names), lambda: list(compute(read, QUARTER, chosen)))  # noqa: B023 - it is called at once
         yield _cost("digests of the records", partial(stored_evidence.collect, read, QUARTER))
-        yield _cost("digest of the tallies", partial(data_files.digest, read, QUARTER))
+        yield _cost("tallies and their digest", partial(data_files.packed, read, QUARTER))
 
 
 def every(url: str) -> ReportCost:

@@ -32,7 +32,7 @@ LANGUAGES = ("zh", "en", "ja", "es")
 LABELS = ("violence", "fraud", "sexual", "ads_spam", "abuse", "hate")
 MARKS = ("no_speech", "repetition", "silence_phrase", "low_confidence")
 BUCKETS = tuple(f"{tenth / 10:.1f}" for tenth in range(11))
-DELAY_BUCKETS = (*(f"{bound:g}" for bound in DELAYS), "inf")
+DELAY_BUCKETS = tuple(f"{bound:g}" for bound in DELAYS if 0.5 <= bound <= 20)
 VERSIONS = (("default@1", "model-a"), ("default@2", "model-a"), ("default@2", "model-b"))
 """Policy and model of each third of the quarter."""
 MODERATORS = 200
@@ -102,7 +102,7 @@ def _cells_of(each: int, kind: str, language: str, policy: str, model: str) -> I
             for label in LABELS:
                 yield ("flagged", suggestion, kind, language, label, policy, model), round(each * share) // 6 + 1
     for bucket in DELAY_BUCKETS:
-        yield ("delay", bucket, kind, language, "", policy, model), each // 1_400 + 1
+        yield ("delay", bucket, kind, language, "", policy, model), each // 3_700 + 1
 
 
 def ledger() -> Iterator[Row]:

@@ -220,7 +220,7 @@ def verify(
             log = stack.enter_context(stack.enter_context(database_of(ctx)).read()) if audit_log else None
             code = _show(checking.of_bundle(_read(file), target, given, log))
     else:
-        with database_of(ctx) as database, database.read() as connection:
+        with database_of(ctx) as database, database.read_in_background() as connection:
             code = _show(checking.of_assessment(connection, assessments.find(connection, target)))
     raise typer.Exit(code)
 
@@ -258,10 +258,12 @@ def _frozen(ctx: typer.Context, identity: str | None) -> "AssessmentReport":
     with database_of(ctx) as database:
         with database.read() as connection:
             found = assessments.find(connection, identity)
-            assessments.check_open(found)
-            made = gather.finish(gather.draft(connection, found, settings_of(ctx)), actor(), time.time())
+        assessments.check_open(found)
+        with database.read_in_background() as connection:
+            measured = gather.measure(connection, found.window, settings_of(ctx))
+            made = gather.finish(gather.draft(connection, found, settings_of(ctx), measured), actor(), time.time())
         with database.write() as connection:
-            show(f"SHA-256 {assessments.freeze(connection, made)}")
+            show(f"SHA-256 {assessments.freeze(connection, made, measured.frozen())}")
     return made
 
 

@@ -115,7 +115,7 @@ def _partial(connection: Connection, window: Window) -> frozenset[Source]:
         late |= OF_CASES
     if logged > window.since:
         late.add("audit_log")
-    if listed > window.since:
+    if window.since < listed < math.inf:  # without any ledger, what needs it has no value
         late.add("ledger")
     return frozenset(late)
 

@@ -138,7 +138,9 @@ def _sampled(services: Services, connection: Connection, window: Window) -> None
     snapshot.take_cases(connection, window.until, window.since)
     recall = audits.recall(audits.read_judged(connection, window))
     precision = audits.precision(audits.read_reviewed(connection, window))
-    _set(services.metrics.recall_ratio, Estimate(recall.value, recall.interval) if recall else None)
+    # Audits that found nothing give only a lower limit.
+    found = Estimate(math.nan if recall.at_least else recall.value, recall.interval) if recall else None
+    _set(services.metrics.recall_ratio, found)
     _set(services.metrics.precision_ratio, precision)
     services.metrics.decided_audits.set(recall.decided if recall else 0)
 

@@ -26,7 +26,7 @@ from pipeline.review.cases import reading
 from pipeline.review.cases.case_values import REPORTED, worst
 from pipeline.review.quality import agreement_figures
 from pipeline.review.quality.figure import Window, totals
-from pipeline.review.quality.quality_checks import FINAL
+from pipeline.review.quality.quality_checks import FINAL, SECONDS
 from pipeline.review.tables.case_tables import CHECKS, COPIES, GOLDEN
 from pipeline.review.tables.core import CASES, DECISIONS, FLAGS
 
@@ -89,7 +89,7 @@ def placed(connection: Connection, since: float) -> Iterator[PlacedExample]:
     two people disagree without a third opinion. The label of an example is the golden verdict if there is one,
     otherwise the verdict of the appeal, otherwise the verdict of most opinions.
     """
-    pairs = {pair.original: pair for pair in agreement_figures.pairs(connection, 0.0)}
+    pairs = {pair.original: pair for pair in agreement_figures.pairs(connection, 0.0, kinds=SECONDS)}
     rows = connection.execute(_query(since), execution_options={"yield_per": 1_000})
     for _, group in itertools.groupby(rows, key=lambda row: row.id):
         decisions = list(group)

@@ -97,9 +97,13 @@ class Database:
 
     @contextmanager
     def read_in_background(self) -> Iterator[Connection]:
-        """Open a connection for long reads. PostgreSQL uses one process for each, so that others keep their cores."""
+        """Open a connection for long reads, which all see the store at one moment.
+
+        PostgreSQL uses one process for each, so that others keep their cores.
+        """
         with self.read() as connection:
             if connection.dialect.name == "postgresql":
+                connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))  # as on SQLite
                 connection.execute(text("SET LOCAL max_parallel_workers_per_gather = 0"))
             yield connection
 

@@ -44,7 +44,7 @@ async def test_a_drill_finds_the_lines_of_each_label_and_no_tally_counts_them(
         with database.read() as connection:
             (drill,) = drills.all_drills(connection)
             found = drills.results(connection, drill.id)
-            cases = set(connection.execute(select(CASES.c.room, CASES.c.drill)).tuples())
+            cases = {tuple(row) for row in connection.execute(select(CASES.c.room, CASES.c.drill))}
             assert connection.execute(select(TALLIES)).all() == []
     finally:
         database.close()

@@ -1,5 +1,6 @@
 """How many people heard violating speech, and how far it spread: I-24 and I-25."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -8,8 +9,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, select
 
 from pipeline.assessment.catalogue import figure
+from pipeline.assessment.indicators.monitoring import room_ledger
 from pipeline.assessment.options import Options
-from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.quality.audits import within
 from pipeline.review.quality.figure import Figure, Totals, Unmeasured, Window, summed, totals
 from pipeline.review.quality.snapshot import FLAGGED, OF_FLAG, SNAPSHOT, STOPS, UPHELD, ceiling
@@ -24,14 +25,15 @@ def exposure(connection: Connection, window: Window, options: Options) -> Iterat
     del options
     rows = _exposed(connection, window)
     listened = totals(connection, window, ["listened", "monitored"], "measure", "room_type")
-    hours = summed(listened, "listened").samples / SAMPLE_RATE / 3_600
+    hours = _listener_hours(room_ledger(connection, window), listened)
     reason: Unmeasured = "needs_listeners" if _silent(listened, rows) else "no_data"
-    yield from _exposure(rows, hours, {}, reason)
+    yield from _exposure(rows, sum(hours.values()), {}, reason)
     for label in sorted({row.label for row in rows}):
-        yield from _exposure([row for row in rows if row.label == label], hours, {"label": label}, reason)
+        of_label = [row for row in rows if row.label == label]
+        yield from _exposure(of_label, sum(hours.values()), {"label": label}, reason)
     for kind in sorted({row.room_type for row in rows}):
-        hours = summed(listened, "listened", kind).samples / SAMPLE_RATE / 3_600
-        yield from _exposure([row for row in rows if row.room_type == kind], hours, {"room_type": kind}, reason)
+        of_kind = [row for row in rows if row.room_type == kind]
+        yield from _exposure(of_kind, hours.get(kind, 0.0), {"room_type": kind}, reason)
 
 
 def spread(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
@@ -118,6 +120,21 @@ def _violating(window: Window, *columns: ColumnElement[Any]) -> Select[Any]:
     return query.where(FLAGS.c.suggestion != "pass", ~FLAGS.c.linked)
 
 
+def _listener_hours(ledger: Sequence[Row[Any]], listened: Totals) -> dict[str, float]:
+    """Return the listener hours by type of room, with silence: its hours in the ledger by its mean number of listeners.
+
+    Types that are not in the ledger, or that had no listener, are left out.
+    """
+    hours: dict[str, float] = {}
+    for kind in sorted({row.room_type for row in ledger}):
+        opened = math.fsum(row.seconds for row in ledger if row.room_type == kind) / 3_600
+        heard, spoken = summed(listened, "listened", kind), summed(listened, "monitored", kind)
+        if heard.n and spoken.samples:
+            # The mean over the speech whose listeners are known.
+            hours[kind] = opened * (heard.samples / heard.n) / (spoken.samples / spoken.n)
+    return hours
+
+
 def _silent(listened: Totals, rows: Sequence[Row[Any]]) -> bool:
     """Tell whether there is speech, but the app never sent the number of listeners."""
     return not summed(listened, "listened").n and bool(summed(listened, "monitored").n or rows)
@@ -127,7 +144,7 @@ def _exposure(rows: Sequence[Row[Any]], hours: float, part: dict[str, str], reas
     n, known = sum(row.n for row in rows), not any(row.unknown for row in rows)
     seconds = sum(int(row.exposure) for row in rows) / MILLISECONDS
     rate = seconds / hours * 1_000 if n and hours else None
-    yield figure("I-24", "per_1000_hours", rate, n, part, reason, whole=known)
+    yield figure("I-24", "per_1000_hours", rate, n, part, "needs_ledger" if n else reason, whole=known)
     yield figure("I-24", "listener_seconds", seconds if n else None, n, part, reason, whole=known)
 
 

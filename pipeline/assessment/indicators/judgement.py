@@ -15,7 +15,7 @@ from pipeline.review.cases.case_values import WHOLE_ROOM
 from pipeline.review.quality import agreement_figures, audits
 from pipeline.review.quality.agreement_figures import Pair
 from pipeline.review.quality.audits import DIMENSIONS, Judged, Reviewed, within
-from pipeline.review.quality.figure import Figure, Unmeasured, Window
+from pipeline.review.quality.figure import Caveat, Figure, Unmeasured, Window
 from pipeline.review.quality.snapshot import FLAGGED, LABEL, REAL, SNAPSHOT, UPHELD, UPHOLDS, in_force
 from pipeline.review.quality.statistics import Estimate, Share
 from pipeline.review.tables.case_tables import APPEALS, COPIES, REPORTS
@@ -122,7 +122,7 @@ def share(indicator: str, key: str, found: Share, part: Split | None = None, **m
 
 def _precise(reviewed: Reviewed, part: Split, drawn: bool) -> Iterator[Figure]:
     estimate, n = (_from_opinions if drawn else _from_decisions)(reviewed)
-    reason: Unmeasured = "needs_audits" if reviewed.flagged or drawn else "no_data"
+    reason: Unmeasured = "needs_opinions" if reviewed.flagged or drawn else "no_data"
     value, interval = (estimate.value, estimate.interval) if estimate else (None, None)
     yield figure("I-10", "share", value, n, part, reason, interval=interval if drawn else None)
     opposite = None if value is None else 1 - value
@@ -156,20 +156,32 @@ def _recall(judged: Judged, part: Split, label: str = "") -> Iterator[Figure]:
     known = found is not None and found.caught.value + found.missed.value > 0  # else recall would be 0 / 0
     value, interval, n = (found.value, found.interval, found.decided) if found and known else (None, None, 0)
     reason: Unmeasured = "no_data" if found else "needs_audits"
-    yield figure("I-12", "share", value, n, part, reason, interval=interval)
+    more: dict[str, Any] = {"caveat": _caveat(judged)} if interval else {}
+    least = found is not None and found.at_least
+    if interval and least:
+        value = interval[0]  # 100 % would say that nothing was missed, but the audits only found nothing
+    bounds = ("at_least", "at_most") if least else ("", "")
+    yield figure("I-12", "share", value, n, part, reason, interval=interval, bound=bounds[0], **more)
     missed = None if value is None else 1 - value
     turned = (1 - interval[1], 1 - interval[0]) if interval else None
-    yield figure("I-12", "missed", missed, n, part, reason, interval=turned)
+    yield figure("I-12", "missed", missed, n, part, reason, interval=turned, bound=bounds[1], **more)
     if not label:
         audited = sum(one.count for one in judged.audits)
         yield figure("I-12", "represented", audits.represented(judged), audited, part)
+    if not label and not part:
+        yield figure("I-12", "needed", audits.needed(judged), sum(one.count for one in judged.flagged))
+
+
+def _caveat(judged: Judged) -> Caveat:
+    return "" if judged.corrected else "reviewed_once"
 
 
 def _prevalence(judged: Judged, part: Split, label: str = "") -> Figure:
     found = audits.prevalence(judged, label)
     n = sum(one.count for one in judged.audits if one.verdict)
     value, interval = (found.value, found.interval) if found else (None, None)
-    return figure("I-13", "share", value, n, part, "needs_audits", interval=interval)
+    more = {"caveat": _caveat(judged)} if found else {}
+    return figure("I-13", "share", value, n, part, "needs_audits", interval=interval, **more)
 
 
 def _agreement(pairs: Sequence[Pair], part: Split) -> Iterator[Figure]:

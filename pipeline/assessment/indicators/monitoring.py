@@ -25,7 +25,7 @@ def room_coverage(connection: Connection, window: Window, options: Options) -> I
     """I-01, from the app's ledger and the rooms that spoke. One row of the ledger is one hour and type of room."""
     del options
     heard = totals(connection, window, ["rooms"], "hour", "room_type")
-    ledger = _ledger(connection, window)
+    ledger = room_ledger(connection, window)
     spoken = {key[0] for key in heard}
     listed = {row.hour for row in ledger}
     if not ledger:
@@ -110,7 +110,8 @@ def settled(window: Window, options: Options) -> Window:
     return Window(window.since - options.settled, window.until - options.settled)
 
 
-def _ledger(connection: Connection, window: Window) -> Sequence[Row[Any]]:
+def room_ledger(connection: Connection, window: Window) -> Sequence[Row[Any]]:
+    """Return the rows of the app's ledger for the hours that begin in the window."""
     within = hours(window)
     query = select(ROOM_HOURS).where(ROOM_HOURS.c.hour >= within.start, ROOM_HOURS.c.hour < within.stop)
     return connection.execute(query.where(ROOM_HOURS.c.rooms > 0)).all()

@@ -16,11 +16,11 @@ from sqlalchemy import Connection, Select, case, func, select
 from pipeline.assessment.catalogue import figure, quotient
 from pipeline.assessment.options import Options
 from pipeline.judge.labels import SEVERITIES
-from pipeline.review.delivery.speech_tallies import DELAYS
+from pipeline.review.delivery.speech_tallies import DELAY_ERROR, DELAYS
 from pipeline.review.quality.audits import within
 from pipeline.review.quality.figure import Figure, Totals, Unmeasured, Window, split, totals
 from pipeline.review.quality.snapshot import FLAGGED, SNAPSHOT, UPHOLDS, ceiling, floor
-from pipeline.review.quality.statistics import Spell, Survival
+from pipeline.review.quality.statistics import ROUNDING, Spell, Survival
 from pipeline.review.tables.assessment_tables import ACTIONS
 
 ROWS = 20_000
@@ -100,21 +100,20 @@ def detection(connection: Connection, window: Window, options: Options) -> Itera
     for part, flags in split(found, room_type=1, language=2, policy=3, model=4):
         counts, n = _by_bound(flags), sum(total.n for total in flags.values())
         for key, share in QUANTILES.items():
-            value = interpolated(counts, share) if n else None
+            value = quantile(counts, share) if n else None
             yield figure("I-05", key, value, n, part, "censored" if n else "no_data")
 
 
-def interpolated(counts: Mapping[str, int], share: float) -> float | None:
-    """Return a quantile of delays that were counted in the classes DELAYS, linear inside its class.
+def quantile(counts: Mapping[str, int], share: float) -> float | None:
+    """Return a quantile of delays that were counted in the classes DELAYS. Its error is at most DELAY_ERROR of it.
 
     None: it is above the last limit. `counts` must contain at least one delay.
     """
-    wanted, below, lower = share * sum(counts.values()), 0, 0.0
+    wanted, below = share * sum(counts.values()) - ROUNDING, 0
     for upper in DELAYS:
-        count = counts.get(f"{upper:g}", 0)
-        if count and below + count >= wanted:
-            return lower + (upper - lower) * (wanted - below) / count  # as if its delays were spread evenly
-        below, lower = below + count, upper
+        below += counts.get(f"{upper:g}", 0)
+        if below >= wanted:
+            return upper * (1 - DELAY_ERROR)  # as far from both ends of its class, relative to them
     return None
 
 

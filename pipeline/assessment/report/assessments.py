@@ -9,8 +9,9 @@ from msgspec import Struct
 from sqlalchemy import Connection, func, insert, select, update
 
 from pipeline.assessment.options import DAY_SECONDS
-from pipeline.assessment.report import content
+from pipeline.assessment.report import content, frozen_records
 from pipeline.assessment.report.content import AssessmentReport
+from pipeline.assessment.report.frozen_records import Frozen
 from pipeline.base import canonical_json
 from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit_log
@@ -116,8 +117,8 @@ def check_open(assessment: Assessment) -> None:
         )
 
 
-def freeze(connection: Connection, report: AssessmentReport) -> str:
-    """Store a final report and the line of the audit log with its SHA-256, which is returned.
+def freeze(connection: Connection, report: AssessmentReport, frozen: Frozen) -> str:
+    """Store a final report, what it rests on, and the line of the audit log with its SHA-256, which is returned.
 
     `report` has `finished_by` and `finished_at`. Raises CaseError if required fields are empty, or if the assessment
     already has a final report. The database refuses every later change.
@@ -146,5 +147,6 @@ def freeze(connection: Connection, report: AssessmentReport) -> str:
         raise CaseError(
             f"Assessment {report.id} already has a final report", "Open a new assessment for changes.", text="final"
         )
+    frozen_records.store(connection, report.id, frozen)
     audit_log.append(connection, report.finished_at, report.finished_by, FROZEN, report.id, {"sha256": digest})
     return digest

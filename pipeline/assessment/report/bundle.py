@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
-from pipeline.assessment.report import content, data_files, dsa, html, pdf
+from pipeline.assessment.report import content, data_files, dsa, frozen_records, html, pdf
 from pipeline.assessment.report.assessments import FROZEN, Assessment
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.wording import LANGUAGES
@@ -63,7 +63,7 @@ def unpack(data: bytes, name: str) -> dict[str, bytes]:
 
 
 MANIFEST, SIGNATURE, PUBLIC_KEY = "manifest.json", "manifest.sig", "key.pem"
-CONTENT, TALLIES, LEDGER, AUDIT_LINE = "report.json", "tallies.csv", "room_hours.csv", "audit.json"
+CONTENT, AUDIT_LINE = "report.json", "audit.json"
 
 
 def key_file(settings: Settings) -> Path:
@@ -107,12 +107,10 @@ def build(
     Raises InputError for a draft, or if the audit log has no line about the report.
     """
     report = assessment.report()
-    # Late messages change tallies. Then the figures of the report do not follow from them any more, so leave them out.
-    same = data_files.digest(connection, report.data_window) == report.tallies
     files = {
         **pages(report, with_pdf),
         **parts(report),
-        **(_tables(connection, report) if same else {}),
+        **frozen_records.read(connection, report.id).tables(),  # late messages change those in the store
         AUDIT_LINE: canonical_json.canonical_bytes(anchor(connection, report.id)),
         **{f"clips/{case}.ogg": clip for case, clip in (clips or {}).items()},
     }
@@ -128,11 +126,6 @@ def build(
         )
     )
     return pack({**files, MANIFEST: manifest, SIGNATURE: key.sign(manifest), PUBLIC_KEY: pem})
-
-
-def _tables(connection: Connection, report: AssessmentReport) -> dict[str, bytes]:
-    window = report.data_window
-    return {TALLIES: data_files.tallies(connection, window), LEDGER: data_files.ledger(connection, window)}
 
 
 def pages(report: AssessmentReport, with_pdf: bool = True) -> dict[str, bytes]:

@@ -250,6 +250,8 @@ class AssessmentReport(Struct, frozen=True, kw_only=True):
     """Seconds by which the tallies begin before the window: loss is measured when no message is on its way."""
     tallies: str
     """SHA-256 of the hourly tallies of the window, as in `tallies.csv`."""
+    ledger: str
+    """SHA-256 of the app's ledger of room hours, as in `room_hours.csv`."""
     audit_head: str
     """Hash of the newest line of the audit log before this report."""
 

@@ -6,9 +6,10 @@ The CSV of tallies and room hours can be loaded into an empty store, so that the
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from sqlalchemy import ColumnElement, Connection, Table, insert, select
 
@@ -30,6 +31,8 @@ COLUMNS = (
     "value",
     "low",
     "high",
+    "bound",
+    "caveat",
     "n",
     "unmeasured",
     "whole",
@@ -90,6 +93,8 @@ def _row(report: AssessmentReport, kind: str, figure: Figure) -> list[object]:
         figure.value,
         low,
         high,
+        figure.bound,
+        figure.caveat,
         figure.n,
         figure.unmeasured,
         str(figure.whole).lower(),
@@ -105,37 +110,42 @@ def _row(report: AssessmentReport, kind: str, figure: Figure) -> list[object]:
 PAGE = 10_000
 """Rows that are read or written at a time."""
 MEASURES: tuple[Measure, ...] = get_args(Measure)
+TALLY_FILE, LEDGER_FILE = "tallies.csv", "room_hours.csv"
+TABLES: Mapping[str, Table] = {TALLY_FILE: TALLIES, LEDGER_FILE: ROOM_HOURS}
+"""The tables that a bundle has, by file."""
 LEFT_OUT = {"received_at"}
 """Columns that no figure uses."""
 
 
-def tallies(connection: Connection, window: Window) -> bytes:
-    """Return the tallies of the window as CSV."""
-    return b"".join(_pages(connection, TALLIES, window))
+class Packed(NamedTuple):
+    """A file, compressed with zlib, and the SHA-256 of the file itself."""
+
+    content: bytes
+    sha256: str
 
 
-def digest(connection: Connection, window: Window) -> str:
-    """Return the SHA-256 of the tallies of the window as CSV, without holding them all in memory."""
-    found = sha256()
-    for page in _pages(connection, TALLIES, window):
-        found.update(page)
-    return found.hexdigest()
+def packed(connection: Connection, window: Window) -> dict[str, Packed]:
+    """Return the tallies and the app's ledger of room hours of the window as CSV, by file."""
+    return {name: _packed(_pages(connection, table, window)) for name, table in TABLES.items()}
 
 
-def ledger(connection: Connection, window: Window) -> bytes:
-    """Return the app's ledger of room hours as CSV."""
-    return b"".join(_pages(connection, ROOM_HOURS, window))
+def _packed(pages: Iterable[bytes]) -> Packed:
+    # Page by page: the CSV of a quarter would fill the memory.
+    made, digest, parts = zlib.compressobj(), sha256(), []
+    for page in pages:
+        digest.update(page)
+        parts.append(made.compress(page))
+    return Packed(b"".join([*parts, made.flush()]), digest.hexdigest())
 
 
-def load(connection: Connection, tallied: bytes, ledgered: bytes) -> None:
-    """Write the rows of both files into empty tables. Raises InputError for other content."""
-    for table, content in ((TALLIES, tallied), (ROOM_HOURS, ledgered)):
-        try:
-            rows = [_tally_row(table, row) for row in csv.DictReader(io.StringIO(content.decode()))]
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"The table {table.name} cannot be read: {error}", "Get the bundle again.") from error
-        for at in range(0, len(rows), PAGE):  # SQLAlchemy prepares all rows of one call at once
-            connection.execute(insert(table), rows[at : at + PAGE])
+def load(connection: Connection, content: bytes, table: Table) -> None:
+    """Write the rows of a file of `packed` into an empty table. Raises InputError for other content."""
+    try:
+        rows = [_tally_row(table, row) for row in csv.DictReader(io.StringIO(content.decode()))]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"The table {table.name} cannot be read: {error}", "Get the bundle again.") from error
+    for at in range(0, len(rows), PAGE):  # SQLAlchemy prepares all rows of one call at once
+        connection.execute(insert(table), rows[at : at + PAGE])
 
 
 def _pages(connection: Connection, table: Table, window: Window) -> Iterator[bytes]:

@@ -239,4 +239,6 @@ def _number(value: float | None) -> str:
 def _context(figure: Figure) -> str:
     low, high = figure.interval or (None, None)
     between = f"95% interval {low:.4g} to {high:.4g}, " if low is not None and high is not None else ""
-    return f"Flags before a person decides: {between}n = {figure.n}"
+    least = "the value is a lower limit, " if figure.bound else ""
+    once = ", without reviewers' errors" if figure.caveat else ""
+    return f"Flags before a person decides: {least}{between}n = {figure.n}{once}"

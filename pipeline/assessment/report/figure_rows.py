@@ -20,6 +20,8 @@ class ReportRow(Struct, frozen=True, kw_only=True):
     indicator: str
     name: str
     value: str
+    caveat: str
+    """What the interval leaves out."""
     reason: str
     interval: str
     chart: Markup
@@ -35,6 +37,7 @@ class PartCell(Struct, frozen=True, kw_only=True):
     """One figure of a part of the speech, as text. `value` is empty if it is not measured, and `reason` tells why."""
 
     value: str
+    caveat: str
     interval: str
     n: str
     reason: str
@@ -120,7 +123,8 @@ class ReportRows:
 
     def _cell(self, figure: Figure) -> PartCell:
         return PartCell(
-            value=self._number(figure, figure.value),
+            value=self._value(figure),
+            caveat=self._texts["caveats"][figure.caveat],
             interval=self._interval(figure),
             n=f"{figure.n:,}",
             reason=self._reason(figure),
@@ -131,7 +135,8 @@ class ReportRows:
         return ReportRow(
             indicator=figure.indicator,
             name=self._name(figure),
-            value=self._number(figure, figure.value),
+            value=self._value(figure),
+            caveat=self._texts["caveats"][figure.caveat],
             reason=self._reason(figure),
             interval=self._interval(figure),
             chart=svg_charts.interval(figure),
@@ -148,6 +153,7 @@ class ReportRows:
             indicator=indicator,
             name=self._text(self._definitions[indicator].name),
             value="",
+            caveat="",
             reason=self._texts["unmeasured"][""],
             interval="",
             chart=Markup(""),
@@ -176,6 +182,10 @@ class ReportRows:
 
     def _text(self, names: Any) -> str:
         return str(getattr(names, self._language))
+
+    def _value(self, figure: Figure) -> str:
+        text = self._number(figure, figure.value)
+        return str(self._texts["bounds"][figure.bound].format(value=text)) if text else ""
 
     def _number(self, figure: Figure, value: float | None) -> str:
         return "" if value is None else wording.shown(value, figure.unit, self._language)

@@ -16,7 +16,14 @@ from pipeline.assessment import catalogue
 from pipeline.assessment import measure as measuring
 from pipeline.assessment import options as choices
 from pipeline.assessment.options import to_plain
-from pipeline.assessment.report import content, data_files, recorded_content, rules_in_force, stored_evidence
+from pipeline.assessment.report import (
+    content,
+    data_files,
+    frozen_records,
+    recorded_content,
+    rules_in_force,
+    stored_evidence,
+)
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.content import (
     ITEMS,
@@ -32,7 +39,9 @@ from pipeline.assessment.report.content import (
     Reviewers,
     Versions,
 )
-from pipeline.assessment.report.stored_evidence import EvidenceSource
+from pipeline.assessment.report.data_files import LEDGER_FILE, TALLY_FILE, Packed
+from pipeline.assessment.report.frozen_records import Frozen
+from pipeline.assessment.report.stored_evidence import Collected
 from pipeline.review import audit_log
 from pipeline.review.quality.figure import Figure, Window
 from pipeline.review.tables.core import ACCOUNTS, AUDIT, CASES, DECISIONS
@@ -107,12 +116,17 @@ class Measurement(Struct, frozen=True, kw_only=True):
     """The part of a report that rests on speech and decisions. On a large store it takes up to a minute."""
 
     figures: tuple[Figure, ...]
-    evidence: list[tuple[EvidenceSource, ReportedEvidence]]
-    tallies: str
+    evidence: list[Collected]
+    tables: Mapping[str, Packed]
+    """The tables of a bundle, by file."""
     versions: Versions
     restrictions: tuple[Restrictions, ...]
     reviewers: Reviewers
     queries: Queries
+
+    def frozen(self) -> Frozen:
+        """Return what a final report of this measurement rests on."""
+        return frozen_records.packed(self.evidence, self.tables)
 
 
 def gather(connection: Connection, assessment: Assessment, settings: Settings) -> AssessmentReport:
@@ -133,7 +147,7 @@ def measure(connection: Connection, window: Window, settings: Settings) -> Measu
         return Measurement(
             figures=figures,
             evidence=stored_evidence.collect(connection, window),
-            tallies=data_files.digest(connection, Window(window.since - options.settled, window.until)),
+            tables=data_files.packed(connection, Window(window.since - options.settled, window.until)),
             versions=rules_in_force.versions(connection, window, settings),
             restrictions=recorded_content.restrictions(connection, window),
             reviewers=reviewers,
@@ -153,7 +167,7 @@ def draft(
     window, options = assessment.window, choices.build(settings)
     measured = measured or measure(connection, window, settings)
     # What people wrote is read now, also for a window that was measured before: it is quick, and changes until the end.
-    figures, found, digest = measured.figures, measured.evidence, measured.tallies
+    figures, found, digest = measured.figures, measured.evidence, measured.tables[TALLY_FILE].sha256
     answers = recorded_content.answers(connection, assessment.id)
     hazards = recorded_content.hazards(connection, window)
     with logged(connection) as log:
@@ -194,6 +208,7 @@ def draft(
         files=shown,
         settled=options.settled,
         tallies=digest,
+        ledger=measured.tables[LEDGER_FILE].sha256,
         audit_head=_head(connection),
     )
 

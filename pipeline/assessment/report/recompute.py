@@ -1,11 +1,14 @@
 """Compute the figures of a report again, and compare them with the figures in it.
 
-Decisions, appeals, speech and settings that came later change no figure of a past window. What can change is told: some
-values describe the store as it was, retention deletes cases, and people correct entries of the register.
+The figures rest on the tallies that the report froze, and on the records in the store, which `frozen_records.compare`
+compares one by one. Decisions, appeals, speech and settings that came later change no figure of a past window. What can
+change is told: some values describe the store as it was, retention deletes cases, late speech joins open cases, and
+people correct entries of the register.
 """
 
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 from msgspec import Struct
@@ -15,18 +18,17 @@ from pipeline.assessment import catalogue
 from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.measure import OF_CASES, computed, figure_key
 from pipeline.assessment.options import from_plain
-from pipeline.assessment.report import data_files, stored_evidence
+from pipeline.assessment.report import data_files, frozen_records
 from pipeline.assessment.report.content import AssessmentReport
+from pipeline.assessment.report.data_files import TABLES
+from pipeline.assessment.report.frozen_records import Compared, Frozen, LateTables
+from pipeline.assessment.report.stored_evidence import SOURCES
 from pipeline.base import canonical_json
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Figure
-from pipeline.review.tables.assessment_tables import REGISTER
-from pipeline.review.tables.core import AUDIT
 
 OF_TABLES: frozenset[catalogue.Source] = frozenset({"tallies", "ledger", "settings"})
 """Sources that the tables of a bundle have completely."""
-DELETIONS = ("case.expire", "case.erase", "audio.expire")
-"""Lines of the audit log about deleted records."""
 
 
 class Recomputed(Struct, frozen=True, kw_only=True):
@@ -36,49 +38,63 @@ class Recomputed(Struct, frozen=True, kw_only=True):
     """The number of figures that are the same."""
     different: tuple[str, ...] = ()
     """Figures that differ although their sources are there."""
-    deleted: tuple[str, ...] = ()
-    """Indicators that differ, and whose records were deleted after the report."""
-    corrected: tuple[str, ...] = ()
-    """Indicators that differ, and whose entries of the register were changed after the report."""
+    changed: tuple[str, ...] = ()
+    """Indicators that differ, and whose records were deleted or went on for a reason that the store shows."""
     now: tuple[str, ...] = ()
     """Figures that describe the store at the time of the report."""
 
 
-def from_store(connection: Connection, report: AssessmentReport) -> Recomputed:
-    """Compare all figures of a final report."""
-    return _compared(connection, report, INDICATORS)
+def from_store(
+    connection: Connection, report: AssessmentReport, frozen: Frozen, compared: Compared, late: LateTables
+) -> Recomputed:
+    """Compare all figures of a final report. `compared` and `late` tell how the store differs from `frozen`."""
+    changed: set[catalogue.Source] = set()
+    if compared.explained.keys() - {"corrected"}:
+        changed |= OF_CASES
+    if "corrected" in compared.explained or "register" in compared.later:
+        changed.add("register")
+    if _fewer_lines(connection, report):
+        changed.add("audit_log")
+    with frozen_records.standing(connection, report, frozen) if late.changed else nullcontext():
+        return _compared(connection, report, INDICATORS, changed)
 
 
-def from_tables(report: AssessmentReport, tallied: bytes, ledger: bytes) -> Recomputed:
-    """Compare the figures that need only the tables of a bundle, in a database of their own."""
+def from_tables(report: AssessmentReport, tables: Mapping[str, bytes]) -> Recomputed:
+    """Compare the figures that need only the tables of a bundle, by file, in a database of their own."""
     chosen = [each.id for each in INDICATORS.values() if OF_TABLES.issuperset(each.sources)]
     with tempfile.TemporaryDirectory(prefix="voxwarden-") as folder:
         database = Database(f"sqlite:///{Path(folder) / 'tables.db'}")
         try:
             # The same code as for a live store computes the figures, so load the tables into a store of their own.
             with database.write() as connection:
-                data_files.load(connection, tallied, ledger)
+                for name, table in TABLES.items():
+                    data_files.load(connection, tables[name], table)
             with database.read() as connection:
-                return _compared(connection, report, chosen)
+                return _compared(connection, report, chosen, frozenset())
         finally:
             database.close()
 
 
-def _compared(connection: Connection, report: AssessmentReport, indicators: Collection[str]) -> Recomputed:
-    """Compare the figures that both have: a report leaves out the split by the only policy or model."""
+def _compared(
+    connection: Connection,
+    report: AssessmentReport,
+    indicators: Collection[str],
+    sources: Collection[catalogue.Source],
+) -> Recomputed:
+    """Compare the figures that both have: a report leaves out the split by the only policy or model.
+
+    `sources` changed since, for a reason that the store shows.
+    """
     known = {each.id for each in report.definitions} & set(indicators)  # an older report has fewer indicators
     found = {figure_key(figure): figure for figure in _computed(connection, report, known)}
     stored = [each for each in (*report.figures, *report.drill_figures) if each.indicator in known]
     lasting = [each for each in stored if not _of_now(each)]
     different = [each for each in lasting if not _equal(each, found.get(figure_key(each)))]
-    deleted = _using(different, OF_CASES if _cases_deleted(connection, report) else set())
-    deleted |= _using(different, {"audit_log"} if _fewer(connection, report, "audit_log") else set())
-    corrected = _using(different, {"register"} if _corrected(connection, report) else set()) - deleted
+    changed = {each.indicator for each in different if not set(sources).isdisjoint(INDICATORS[each.indicator].sources)}
     return Recomputed(
         same=len(lasting) - len(different),
-        different=tuple(_name(each) for each in different if each.indicator not in deleted | corrected),
-        deleted=tuple(sorted(deleted)),
-        corrected=tuple(sorted(corrected)),
+        different=tuple(_name(each) for each in different if each.indicator not in changed),
+        changed=tuple(sorted(changed)),
         now=tuple(dict.fromkeys(_name(each) for each in stored if _of_now(each) and each.value is not None)),
     )
 
@@ -88,31 +104,12 @@ def _computed(connection: Connection, report: AssessmentReport, names: Collectio
     return list(computed(connection, report.window, options, [name for name in INDICATORS if name in names]))
 
 
-def _using(figures: Iterable[Figure], sources: Collection[str]) -> set[str]:
-    """Return the indicators of these figures that read one of the sources."""
-    return {each.indicator for each in figures if not set(sources).isdisjoint(INDICATORS[each.indicator].sources)}
-
-
-def _cases_deleted(connection: Connection, report: AssessmentReport) -> bool:
-    """Tell whether cases or clips were deleted after the report."""
-    since = (AUDIT.c.action.in_(DELETIONS), AUDIT.c.at >= report.finished_at)
-    told = connection.scalar(select(AUDIT.c.seq).where(*since).limit(1)) is not None
-    # Old lines of the audit log may be deleted, too. So count the cases.
-    return told or _fewer(connection, report, "cases")
-
-
-def _fewer(connection: Connection, report: AssessmentReport, kind: str) -> bool:
-    """Tell whether the store has fewer records of the window than the report names."""
-    named = [each.n for item in report.items for each in item.evidence if each.kind == kind and each.n is not None]
-    [query] = [source.query(report.window) for source in stored_evidence.SOURCES if source.kind == kind]
+def _fewer_lines(connection: Connection, report: AssessmentReport) -> bool:
+    """Tell whether retention has deleted lines of the audit log of the window."""
+    named = [each.n for item in report.items for each in item.evidence if each.kind == "audit_log"]
+    [query] = [source.query(report.window) for source in SOURCES if source.kind == "audit_log"]
     left = connection.scalar(select(func.count()).select_from(query.subquery())) or 0
-    return bool(named) and left < named[0]
-
-
-def _corrected(connection: Connection, report: AssessmentReport) -> bool:
-    # An entry that was opened after the window changes no figure of it.
-    later = (REGISTER.c.changed_at >= report.finished_at, REGISTER.c.opened_at < report.window.until)
-    return connection.scalar(select(REGISTER.c.id).where(*later).limit(1)) is not None
+    return any(n is not None and left < n for n in named)
 
 
 def _of_now(figure: Figure) -> bool:

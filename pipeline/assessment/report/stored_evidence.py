@@ -1,159 +1,253 @@
-"""The records that the store holds for each item of article 5, as a number and a SHA-256 over their ids.
+"""The records that the store holds for each item of article 5, as a number and a SHA-256 over their digests.
 
-Each hash covers the ids of the records of the window, and their own hashes if they have some, in the order of times and
-keys. Somebody who has the same records gets the same hash. Records of drills are left out.
+Each record has a digest of what figures read of it, as it stood at the end of the window. The hash covers the digests
+in the order of the records' keys. Somebody who has the same records gets the same hash. Records of drills are left out.
+
+A final report keeps the digests (`frozen_records.py`), so that each later change of a record shows.
 """
 
-from collections.abc import Callable
-from hashlib import sha256
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b, sha256
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Select, func, select
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Select, case, func, select
 
 from pipeline.assessment.report.content import ReportedEvidence
 from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.audits import within
 from pipeline.review.quality.figure import Window
-from pipeline.review.quality.quality_checks import FINAL
 from pipeline.review.tables.assessment_tables import ACTIONS, DRILLS, HAZARDS, REGISTER, ROOM_HOURS
 from pipeline.review.tables.case_tables import APPEALS, CHECKS, HOLDS, REPORTS
 from pipeline.review.tables.core import AUDIT, CASES, DECISIONS, EVIDENCE, FLAGS
 
 PAGE = 10_000
 """Rows that are read at a time."""
-LINES = msgspec.json.Encoder()
+LINES = msgspec.json.Encoder(order="deterministic")
 OF_DRILLS = select(CASES.c.id).where(CASES.c.drill != "")
 """There are few, so that to leave them out is faster than to look for the case of each record."""
+RECORD = np.dtype([("key", "<u8"), ("case", "<u8"), ("digest", "<u8")])
+"""Hashes of a record's key, of its case (0: it has none) and of what figures read of it."""
+NO_CASE = bytes(8)
+
+Records = NDArray[np.void]
+"""Records in the order of their keys, shape (records,), of the type RECORD."""
 
 
 class EvidenceSource(NamedTuple):
-    """Records that prove something for `items` of article 5."""
+    """Records that prove something for `items` of article 5. The first `keys` columns of the query are their key."""
 
     kind: str
     items: tuple[str, ...]
-    query: Callable[[Window], Select[tuple[object, ...]]]
+    query: Callable[[Window], Select[Any]]
+    keys: int = 1
+    of_case: int | None = None
+    """The column with the case that a record belongs to: one of the key, or the next one. None: to none."""
     chained: bool = False
     """Whether each record has a hash that covers those before it, so that the newest record stands for all."""
 
 
-def of_item(found: list[tuple[EvidenceSource, ReportedEvidence]], item: str) -> tuple[ReportedEvidence, ...]:
+class Collected(NamedTuple):
+    """The evidence of one source, and its records as bytes; nothing of a chained source."""
+
+    source: EvidenceSource
+    evidence: ReportedEvidence
+    records: bytes
+
+
+def of_item(found: Iterable[Collected], item: str) -> tuple[ReportedEvidence, ...]:
     """Return the evidence of one item."""
-    return tuple(evidence for source, evidence in found if item in source.items)
+    return tuple(each.evidence for each in found if item in each.source.items)
 
 
-def collect(connection: Connection, window: Window) -> list[tuple[EvidenceSource, ReportedEvidence]]:
+def collect(connection: Connection, window: Window) -> list[Collected]:
     """Read all records of the window, and return the evidence of each source."""
-    return [(source, _evidence(connection, source, window)) for source in SOURCES]
+    return [
+        _chained(connection, source, window) if source.chained else _collected(connection, source, window)
+        for source in SOURCES
+    ]
 
 
-def _evidence(connection: Connection, source: EvidenceSource, window: Window) -> ReportedEvidence:
-    if source.chained:
-        return _chained(connection, source, window)
-    n, hashed = 0, sha256()
+def records(connection: Connection, source: EvidenceSource, window: Window) -> Records:
+    """Return the records of a source that is not chained."""
     options = {"yield_per": PAGE, "purpose": f"evidence.{source.kind}"}
-    for rows in connection.execute(source.query(window), execution_options=options).partitions():
-        hashed.update(LINES.encode_lines([tuple(row) for row in rows]))  # JSON: no value can look like the end of a row
-        n += len(rows)
-    return ReportedEvidence(kind=source.kind, n=n, sha256=hashed.hexdigest())
+    found = connection.execute(source.query(window), execution_options=options).partitions()
+    pages = [b"".join([_record(source, tuple(row)) for row in rows]) for rows in found]
+    return np.sort(np.frombuffer(b"".join(pages), RECORD), order=["key", "digest"])
 
 
-def _chained(connection: Connection, source: EvidenceSource, window: Window) -> ReportedEvidence:
+def hashed(*values: object) -> int:
+    """Return the hash of a key or of a case, as in a record."""
+    return int.from_bytes(_hash(values), "little")
+
+
+def _hash(values: Sequence[object]) -> bytes:
+    # JSON: no value can look like the end of the one before.
+    return blake2b(LINES.encode(values), digest_size=8).digest()
+
+
+def _record(source: EvidenceSource, row: Sequence[Any]) -> bytes:
+    key = _hash(row[: source.keys])
+    if source.of_case is None:
+        return key + NO_CASE + _hash(row[source.keys :])
+    of_case = key if source.of_case == 0 and source.keys == 1 else _hash((row[source.of_case],))
+    # The digest is without the case: speech that came later may have joined it to another one.
+    return key + of_case + _hash(row[max(source.keys, source.of_case + 1) :])
+
+
+def _collected(connection: Connection, source: EvidenceSource, window: Window) -> Collected:
+    found = records(connection, source, window)
+    evidence = ReportedEvidence(kind=source.kind, n=len(found), sha256=sha256(found.tobytes()).hexdigest())
+    return Collected(source, evidence, found.tobytes())
+
+
+def _chained(connection: Connection, source: EvidenceSource, window: Window) -> Collected:
     query, options = source.query(window), {"purpose": f"evidence.{source.kind}"}
     # The newest line is enough: each line of the audit log has the hash of the line before it.
     last = query.order_by(AUDIT.c.seq.desc()).limit(1)
     newest = connection.execute(last, execution_options=options).one_or_none()
     n = connection.scalar(select(func.count()).select_from(query.subquery()), execution_options=options) or 0
-    return ReportedEvidence(kind=source.kind, n=n, sha256=newest.hash if newest else sha256().hexdigest())
+    digest = newest.hash if newest else sha256().hexdigest()
+    return Collected(source, ReportedEvidence(kind=source.kind, n=n, sha256=digest), b"")
 
 
-def _cases(window: Window) -> Select[tuple[object, ...]]:
-    kept = (*within(CASES.c.created_at, window), CASES.c.drill == "")
-    return select(CASES.c.id, CASES.c.verdict).where(*kept).order_by(CASES.c.created_at, CASES.c.id)
+def _cases(window: Window) -> Select[Any]:
+    names = ("id", "created_at", *SUMMARY)
+    return select(*(CASES.c[name] for name in names)).where(*within(CASES.c.created_at, window), CASES.c.drill == "")
 
 
-def _flags(window: Window) -> Select[tuple[object, ...]]:
-    kept = (*within(FLAGS.c.stored_at, window), FLAGS.c.drill == "")
-    return select(FLAGS.c.id, FLAGS.c.policy, FLAGS.c.model).where(*kept).order_by(FLAGS.c.stored_at, FLAGS.c.id)
+SUMMARY = (
+    "room",
+    "speaker",
+    "room_type",
+    "start",
+    "end",
+    "label",
+    "language",
+    "policy",
+    "source",
+    "suggestion",
+    "severity",
+)
+"""Columns of a case that follow from its flags and reports. More of them change the case until it is decided."""
+HEARD = (
+    "id",
+    "case_id",
+    "room",
+    "speaker",
+    "room_type",
+    "start",
+    "end",
+    "utterance",
+    "transcript",
+    "text",
+    "language",
+    "confidence",
+    "suggestion",
+    "risk",
+    "hits",
+    "flagged",
+    "policy",
+    "model",
+    "linked",
+    "listeners",
+    "identity_verified",
+    "stored_at",
+    "source",
+)
+"""Columns of a flag that figures read, or that I-23 asks for.
+
+Other columns here, or in the queries below, give other digests: final reports of older versions would look changed.
+"""
 
 
-def _decisions(window: Window) -> Select[tuple[object, ...]]:
-    kept = (*within(DECISIONS.c.at, window), DECISIONS.c.case_id.not_in(OF_DRILLS))
-    columns = (DECISIONS.c.id, DECISIONS.c.verdict, DECISIONS.c.undone)
-    return select(*columns).where(*kept).order_by(DECISIONS.c.at, DECISIONS.c.id)
+def _flags(window: Window) -> Select[Any]:
+    columns = [FLAGS.c[name] for name in HEARD]
+    return select(*columns).where(*within(FLAGS.c.stored_at, window), FLAGS.c.drill == "")
 
 
-def _audits(window: Window) -> Select[tuple[object, ...]]:
-    joined = CHECKS.join(DECISIONS, DECISIONS.c.case_id == CHECKS.c.case_id)
-    kept = (*within(DECISIONS.c.at, window), DECISIONS.c.undone.is_(None), DECISIONS.c.verdict.in_(FINAL))
-    columns = (CHECKS.c.case_id, CHECKS.c.kind, CHECKS.c.probability, DECISIONS.c.id, DECISIONS.c.verdict)
-    return select(*columns).select_from(joined).where(*kept).order_by(CHECKS.c.case_id, DECISIONS.c.id)
+def _decisions(window: Window) -> Select[Any]:
+    names = ("id", "case_id", "moderator", "verdict", "label", "reason", "action", "at")
+    undone = case((DECISIONS.c.undone < window.until, DECISIONS.c.undone))  # a later undo changes no figure
+    query = select(*(DECISIONS.c[name] for name in names), undone.label("undone"))
+    return query.where(*within(DECISIONS.c.at, window), DECISIONS.c.case_id.not_in(OF_DRILLS))
 
 
-def _clips(window: Window) -> Select[tuple[object, ...]]:
+def _audits(window: Window) -> Select[Any]:
+    columns = (CHECKS.c.case_id, CHECKS.c.kind, CHECKS.c.original, CHECKS.c.probability, CHECKS.c.drawn_at)
+    return select(*columns).where(*within(CHECKS.c.drawn_at, window))
+
+
+def _clips(window: Window) -> Select[Any]:
     kept = (*within(EVIDENCE.c.start, window), EVIDENCE.c.case_id.not_in(OF_DRILLS))
-    return select(EVIDENCE.c.case_id, EVIDENCE.c.sha256).where(*kept).order_by(EVIDENCE.c.start, EVIDENCE.c.path)
+    return select(EVIDENCE.c.case_id, EVIDENCE.c.start, EVIDENCE.c.end, EVIDENCE.c.sha256).where(*kept)
 
 
-def _log(window: Window) -> Select[tuple[object, ...]]:
+def _log(window: Window) -> Select[Any]:
     return select(AUDIT.c.seq, AUDIT.c.hash).where(*within(AUDIT.c.at, window))
 
 
-def _actions(window: Window) -> Select[tuple[object, ...]]:
-    columns = (ACTIONS.c.decision, ACTIONS.c.action, ACTIONS.c.result, ACTIONS.c.at)
-    return select(*columns).where(*within(ACTIONS.c.at, window)).order_by(ACTIONS.c.at, ACTIONS.c.decision)
+def _actions(window: Window) -> Select[Any]:
+    columns = (ACTIONS.c.decision, DECISIONS.c.case_id, ACTIONS.c.action, ACTIONS.c.result, ACTIONS.c.at)
+    query = select(*columns, ACTIONS.c.received_at).join(DECISIONS, DECISIONS.c.id == ACTIONS.c.decision)
+    # By the time of arrival, as figures count them: a later confirmation of an earlier action is none of the window.
+    return query.where(*within(ACTIONS.c.received_at, window))
 
 
-def _ledger(window: Window) -> Select[tuple[object, ...]]:
+def _ledger(window: Window) -> Select[Any]:
     columns = (ROOM_HOURS.c.hour, ROOM_HOURS.c.room_type, ROOM_HOURS.c.rooms, ROOM_HOURS.c.seconds)
     kept = (ROOM_HOURS.c.hour >= window.since / HOUR, ROOM_HOURS.c.hour < window.until / HOUR)  # hours that begin in it
-    return select(*columns).where(*kept).order_by(ROOM_HOURS.c.hour, ROOM_HOURS.c.room_type)
+    return select(*columns).where(*kept)
 
 
-def _reports(window: Window) -> Select[tuple[object, ...]]:
-    columns = (REPORTS.c.id, REPORTS.c.created_at)
-    return select(*columns).where(*within(REPORTS.c.created_at, window)).order_by(REPORTS.c.id)
+def _reports(window: Window) -> Select[Any]:
+    names = ("id", "case_id", "room", "speaker", "label", "at", "created_at")  # an erasure empties the reporter
+    return select(*(REPORTS.c[name] for name in names)).where(*within(REPORTS.c.created_at, window))
 
 
-def _appeals(window: Window) -> Select[tuple[object, ...]]:
-    columns = (APPEALS.c.id, APPEALS.c.created_at, APPEALS.c.resolution)
-    return select(*columns).where(*within(APPEALS.c.created_at, window)).order_by(APPEALS.c.id)
+def _appeals(window: Window) -> Select[Any]:
+    names = ("id", "case_id", "decision", "appellant", "created_at")
+    settled = select(DECISIONS.c.id).where(DECISIONS.c.id == APPEALS.c.resolution, DECISIONS.c.at < window.until)
+    query = select(*(APPEALS.c[name] for name in names), settled.scalar_subquery().label("resolution"))
+    return query.where(*within(APPEALS.c.created_at, window))
 
 
-def _holds(window: Window) -> Select[tuple[object, ...]]:
+def _holds(window: Window) -> Select[Any]:
     columns = (HOLDS.c.id, HOLDS.c.kind, HOLDS.c.placed_at, HOLDS.c.released_at)
     # All holds that were in force at some time of the window, also if they are older.
     kept = (HOLDS.c.placed_at < window.until, (HOLDS.c.released_at.is_(None)) | (HOLDS.c.released_at >= window.since))
-    return select(*columns).where(*kept).order_by(HOLDS.c.id)
+    return select(*columns).where(*kept)
 
 
-def _register(window: Window) -> Select[tuple[object, ...]]:
-    columns = (REGISTER.c.id, REGISTER.c.kind, REGISTER.c.opened_at, REGISTER.c.closed_at)
-    return select(*columns).where(*within(REGISTER.c.opened_at, window)).order_by(REGISTER.c.id)
+def _register(window: Window) -> Select[Any]:
+    columns = [REGISTER.c[name] for name in ("id", "kind", "opened_at", "due_at", "closed_at", "fields")]
+    return select(*columns).where(*within(REGISTER.c.opened_at, window))
 
 
-def _drills(window: Window) -> Select[tuple[object, ...]]:
+def _drills(window: Window) -> Select[Any]:
     columns = (DRILLS.c.id, DRILLS.c.kind, DRILLS.c.started_at, DRILLS.c.ended_at)
-    return select(*columns).where(*within(DRILLS.c.started_at, window)).order_by(DRILLS.c.id)
+    return select(*columns).where(*within(DRILLS.c.started_at, window))
 
 
-def _hazards(window: Window) -> Select[tuple[object, ...]]:
-    return select(HAZARDS.c.id, HAZARDS.c.state).where(HAZARDS.c.found_at < window.until).order_by(HAZARDS.c.id)
+def _hazards(window: Window) -> Select[Any]:
+    return select(HAZARDS.c.id, HAZARDS.c.state).where(HAZARDS.c.found_at < window.until)
 
 
 SOURCES = (
-    EvidenceSource("decisions", ("5(1)", "5(4)"), _decisions),
-    EvidenceSource("audits", ("5(1)", "5(4)"), _audits),
-    EvidenceSource("flags", ("5(3)", "5(4)"), _flags),
-    EvidenceSource("clips", ("5(3)", "5(8)"), _clips),
+    EvidenceSource("decisions", ("5(1)", "5(4)"), _decisions, of_case=1),
+    EvidenceSource("audits", ("5(1)", "5(4)"), _audits, of_case=0),
+    EvidenceSource("flags", ("5(3)", "5(4)"), _flags, of_case=1),
+    EvidenceSource("clips", ("5(3)", "5(8)"), _clips, keys=2, of_case=0),
     EvidenceSource("audit_log", ("5(1)", "5(3)", "5(5)"), _log, chained=True),
-    EvidenceSource("cases", ("5(4)",), _cases),
-    EvidenceSource("actions", ("5(4)",), _actions),
-    EvidenceSource("ledger", ("5(4)",), _ledger),
+    EvidenceSource("cases", ("5(4)",), _cases, of_case=0),
+    EvidenceSource("actions", ("5(4)",), _actions, of_case=1),
+    EvidenceSource("ledger", ("5(4)",), _ledger, keys=2),
     EvidenceSource("drills", ("5(5)",), _drills),
     EvidenceSource("hazards", ("5(5)",), _hazards),
-    EvidenceSource("reports", ("5(6)",), _reports),
-    EvidenceSource("appeals", ("5(6)",), _appeals),
+    EvidenceSource("reports", ("5(6)",), _reports, of_case=1),
+    EvidenceSource("appeals", ("5(6)",), _appeals, of_case=1),
     EvidenceSource("register", ("5(7)", "5(8)"), _register),
     EvidenceSource("holds", ("5(5)", "5(8)"), _holds),
 )

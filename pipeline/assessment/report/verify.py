@@ -6,10 +6,13 @@ from typing import Literal
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from pipeline.assessment.report import bundle, content, data_files, pdf, recompute
+from pipeline.assessment.report import bundle, content, frozen_records, logged_decisions, pdf, recompute
 from pipeline.assessment.report.assessments import FROZEN, Assessment
 from pipeline.assessment.report.bundle import Manifest
 from pipeline.assessment.report.content import AssessmentReport
+from pipeline.assessment.report.data_files import LEDGER_FILE, TALLY_FILE
+from pipeline.assessment.report.frozen_records import NAMED, Compared, LateTables, Reason
+from pipeline.assessment.report.logged_decisions import LoggedDecisions
 from pipeline.assessment.report.recompute import Recomputed
 from pipeline.base import canonical_json, signing
 from pipeline.base.errors import VoxwardenError
@@ -17,6 +20,14 @@ from pipeline.review import audit_log
 
 UNSIGNED = {bundle.MANIFEST, bundle.SIGNATURE, bundle.PUBLIC_KEY}
 """Files of a bundle that the manifest does not list."""
+EXPLAINED: Mapping[Reason, str] = {
+    "deleted": "Retention or an erasure has deleted {n} records",
+    "outside": "{n} cases that are not of the window were deleted, and some figures count older ones",
+    "joined": "Speech or reports that came later joined cases of the report: {n} records",
+    "reopened": "People reopened or undid cases later: {n} records",
+    "confirmed": "The app confirmed {n} actions again later",
+    "corrected": "People have corrected {n} entries of the register since",
+}
 
 
 class Checked(Struct, frozen=True):
@@ -84,10 +95,18 @@ def of_assessment(connection: Connection, assessment: Assessment) -> Iterator[Ch
         yield Checked("fault", "{error}", {"error": error.what})
         return
     yield _same("The content is in canonical form", content.encode(report) == encoded)
-    if data_files.digest(connection, report.data_window) != report.tallies:
-        yield Checked("fault", "The hourly tallies of the window differ from the report's: figures not compared")
+    yield from _decided(logged_decisions.compare(connection, report.window.until))
+    frozen = frozen_records.read(connection, report.id)
+    if wrong := frozen.differing(report):
+        yield Checked(
+            "fault", "Not what the report rests on: {names}. Figures not compared", {"names": ", ".join(wrong)}
+        )
         return
-    yield from _compared(recompute.from_store(connection, report))
+    compared = frozen_records.compare(connection, report, frozen)
+    yield from _records(compared)
+    late = frozen_records.late_tables(connection, report, frozen)
+    yield from _tallied(late)
+    yield from _compared(recompute.from_store(connection, report, frozen, compared, late))
 
 
 def _signed(files: Mapping[str, bytes], manifest: Manifest, public_key: bytes | None) -> Iterator[Checked]:
@@ -125,15 +144,11 @@ def _of_content(files: Mapping[str, bytes], manifest: Manifest, log: Connection 
     yield _same("The content has the SHA-256 {hash}", digest == manifest.sha256, hash=digest)
     yield from _anchored(files, report, digest, log)
     yield from _rendered(files, manifest, report)
-    if bundle.TALLIES not in files:
-        yield Checked(
-            "skipped", "The bundle was made after the tallies had changed, and has none: figures not compared"
-        )
-        return
-    if canonical_json.digest(files[bundle.TALLIES]) != report.tallies:
+    told = {TALLY_FILE: report.tallies, LEDGER_FILE: report.ledger}
+    if any(canonical_json.digest(files.get(name, b"")) != digest for name, digest in told.items()):
         yield Checked("fault", "The tallies differ from the report's: figures not compared")
         return
-    yield from _compared(recompute.from_tables(report, files[bundle.TALLIES], files.get(bundle.LEDGER, b"")))
+    yield from _compared(recompute.from_tables(report, files))
 
 
 def _anchored(
@@ -189,14 +204,56 @@ def _pdf_engine() -> str:
         return "no PDF engine"
 
 
+def _decided(found: LoggedDecisions) -> Iterator[Checked]:
+    if found.different:
+        ids: dict[str, object] = {"n": len(found.different), "names": ", ".join(found.different[:NAMED])}
+        yield Checked("fault", "{n} decisions differ from the audit log: {names}", ids)
+    yield Checked("ok", "{n} decisions are as the audit log tells", {"n": found.same})
+    if found.unlogged:
+        yield Checked("skipped", "{n} decisions are older than the audit log", {"n": found.unlogged})
+
+
+def _records(found: Compared) -> Iterator[Checked]:
+    """Tell how the records differ from those of the report. Only what nothing explains is a fault."""
+    for kind, names in found.changed.items():
+        yield Checked("fault", "Changed since the report: {kind} {names}", {"kind": kind, "names": ", ".join(names)})
+    if found.missing:
+        yield Checked(
+            "fault", "Gone since the report, and the audit log tells no reason: {counts}", _counts(found.missing)
+        )
+    yield Checked("ok", "{n} records are those of the report", {"n": found.same})
+    for reason, n in found.explained.items():
+        yield Checked("skipped", EXPLAINED[reason], {"n": n})
+    if found.later:
+        yield Checked("skipped", "Came after the report, and is in no figure of it: {counts}", _counts(found.later))
+
+
+def _counts(numbers: Mapping[str, int]) -> dict[str, object]:
+    return {"counts": ", ".join(f"{kind} {n}" for kind, n in numbers.items())}
+
+
+def _tallied(found: LateTables) -> Iterator[Checked]:
+    """Tell how the tables differ from those of the report, whose figures rest on a copy."""
+    if found.fewer:
+        yield Checked("fault", "The tallies have less than the report's: {names}", {"names": ", ".join(found.fewer)})
+    elif TALLY_FILE in found.changed:
+        late: dict[str, object] = {"n": found.utterances}
+        yield Checked(
+            "skipped", "The tallies have {n} utterances that came after the report: no figure of it counts them", late
+        )
+    else:
+        yield Checked("ok", "The hourly tallies are those of the report")
+    if LEDGER_FILE in found.changed:
+        yield Checked("skipped", "The app sent its ledger of room hours again: no figure of the report counts that")
+
+
 def _compared(found: Recomputed) -> Iterator[Checked]:
     """Tell what a comparison found. A figure is no fault if its source changed after the report."""
     if found.different:
         yield Checked("fault", "Computed again, these figures differ: {names}", {"names": ", ".join(found.different)})
     yield Checked("ok", "{n} figures, computed again from their sources, are the same", {"n": found.same})
     for names, about in (
-        (found.deleted, "Retention has deleted records, so these figures cannot be computed again: {names}"),
-        (found.corrected, "People have corrected the register since, so these figures differ: {names}"),
+        (found.changed, "Records of these figures changed for the reasons above: {names} cannot be computed again"),
         (found.now, "These figures describe the store at the time of the report: {names}"),
     ):
         if names:

@@ -144,10 +144,10 @@ def finish_report(
     """Freeze the report. 409 if required fields are empty, or if it is final already."""
     del sure  # FastAPI has checked that it is there: a final report cannot be changed
     draft = _report(services, found)
-    assert draft is not None  # noqa: S101 - `newest_assessment` has measured it
+    assert draft and found.look and found.look.kept  # noqa: S101, PT018 - `newest_assessment` has measured it
     made = gather.finish(draft, session.account.name, services.clock())
     with services.database.write() as connection:
-        assessments.freeze(connection, made)
+        assessments.freeze(connection, made, found.look.kept.value.frozen())
     return go(request, f"/assessment/reports/{made.id}")
 
 

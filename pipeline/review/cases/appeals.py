@@ -108,7 +108,8 @@ def settle(
     decision = deciding.add_decision(connection, case, reviewer, choice, at)
     connection.execute(update(APPEALS).where(APPEALS.c.id == identity).values(resolution=decision.id))
     _put_event(connection, appeal, case, first, decision, undo_seconds)
-    detail = {"appeal": identity, "verdict": choice.verdict, "reason": choice.reason, "decision": decision.id}
+    detail = {"appeal": identity, "verdict": choice.verdict, "label": choice.label, "reason": choice.reason}
+    detail["decision"] = decision.id
     audit_log.append(connection, at, reviewer, "appeal.settle", case.id, detail)
     return decision
 

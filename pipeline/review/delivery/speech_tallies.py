@@ -7,6 +7,7 @@ delivered: COUNTED holds their ids. A flag that is released counts together with
 flag: with the worse suggestion, and with the labels of both. Speech of a drill does not count.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from hashlib import blake2b
@@ -45,8 +46,13 @@ State = Literal["", "segmented", "failed", "skipped", "monitored", "counted"]
 RANKS: dict[State, int] = {"": 0, "segmented": 1, "failed": 2, "skipped": 3, "monitored": 4}
 """An utterance moves to a state of higher rank only. The empty state is not counted yet. Other ids are `counted`."""
 
-DELAYS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0)
-"""Upper bounds of the buckets of `delay`, in seconds. The last bucket is `inf`."""
+DELAY_ERROR = 0.05
+"""The largest relative error of a quantile of the delays."""
+DELAYS = tuple(float(f"{300 * 0.905**n:g}") for n in reversed(range(87)))
+"""Upper bounds of the buckets of `delay`, in seconds: 0.056 to 300. The last bucket is `inf`.
+
+The factor from bound to bound is at most (1 + error) ÷ (1 - error), as in DDSketch (Masson, Rim and Lee, VLDB 2019).
+"""
 
 SUGGESTED = ("pass", "muted", "review", "block")
 """Buckets of `judged`, from the mildest to the worst."""
@@ -156,7 +162,8 @@ def forget_counted(connection: Connection, before: float) -> None:
 
 def bucket_of(seconds: float) -> str:
     """Return the bucket of `delay` for a number of seconds: its upper bound, or `inf`."""
-    return next((f"{bound:g}" for bound in DELAYS if seconds <= bound), "inf")
+    place = bisect_left(DELAYS, seconds)
+    return f"{DELAYS[place]:g}" if place < len(DELAYS) else "inf"
 
 
 def _is_of_sound(message: Flag | SpeechStatus) -> bool:

@@ -80,12 +80,15 @@ def carry_out(
     with database.write() as connection:
         if cases:
             case_words.compact(connection)
-        clips += _erase_traces(connection, evidence, request)
+        silenced = _erase_traces(connection, evidence, request)
+        clips += sum(silenced.values())
         held = _held(connection, request)
         if not held and at > request.asked_at + kept:
             connection.execute(delete(ERASURES).where(ERASURES.c.speaker == request.speaker))
         if cases or clips:
             detail = {"cases": cases, "clips": clips, "held": held}
+            for case in silenced:
+                audit_log.append(connection, at, actor, "audio.erase", case)
             audit_log.append(connection, at, actor, "erasure.done", pseudonym(request.speaker), detail)
     # After the commit, because the deleted words stand in SQLite's log until then.
     database.scrub()
@@ -98,8 +101,8 @@ def _cases(connection: Connection, request: ErasureRequest) -> list[str]:
     return list(connection.scalars(query.with_for_update()))
 
 
-def _erase_traces(connection: Connection, evidence: EvidenceStore, request: ErasureRequest) -> int:
-    """Delete the speaker's traces in other cases. Return the number of deleted clips.
+def _erase_traces(connection: Connection, evidence: EvidenceStore, request: ErasureRequest) -> dict[str, int]:
+    """Delete the speaker's traces in other cases. Return the number of deleted clips of each case that had some.
 
     The traces are clips of rooms with the speaker's voice, and the speaker's id as reporter.
     """
@@ -109,7 +112,7 @@ def _erase_traces(connection: Connection, evidence: EvidenceStore, request: Eras
         .where(VOICES.c.speaker == request.speaker, CASES.c.start <= request.asked_at, ~holds.held())
     )
     found = reading.locked(connection, connection.scalars(with_voice).all())
-    clips = sum(delete_audio(connection, evidence, case) for case in found)
+    clips = {case: n for case in found if (n := delete_audio(connection, evidence, case))}
     free = REPORTS.c.case_id.in_(select(CASES.c.id).where(~holds.held()))
     connection.execute(update(REPORTS).where(_reported(request), free).values(reporter=""))
     return clips

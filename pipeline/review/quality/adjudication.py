@@ -19,7 +19,7 @@ from pipeline.review.cases import reading
 from pipeline.review.cases.case_values import REPORTED, Case
 from pipeline.review.quality import agreement_figures, quality_checks
 from pipeline.review.quality.agreement_figures import Answer
-from pipeline.review.quality.quality_checks import FINAL, FORGET_SECONDS
+from pipeline.review.quality.quality_checks import FINAL, FORGET_SECONDS, SECONDS
 from pipeline.review.tables.case_tables import CHECKS, GOLDEN
 from pipeline.review.tables.core import CASES, DECISIONS
 
@@ -80,7 +80,7 @@ def disputes(connection: Connection, since: float, *, settled: bool, account: st
     )
     if account:
         mine = select(DECISIONS.c.case_id).where(DECISIONS.c.moderator == account)
-        seconds = select(OTHERS.c.original).where(OTHERS.c.kind == "second", OTHERS.c.case_id.in_(mine))
+        seconds = select(OTHERS.c.original).where(OTHERS.c.kind.in_(SECONDS), OTHERS.c.case_id.in_(mine))
         query = query.where(or_(CHECKS.c.original.in_(mine), CHECKS.c.original.in_(seconds)))
     return [_dispute(connection, row, settled) for row in connection.execute(query).all()]
 
@@ -102,7 +102,8 @@ def count_checked(connection: Connection, account: str, since: float) -> int:
     settled = select(OTHERS.c.original).where(OTHERS.c.kind == "third", OTHERS.c.done.is_(True))
     opinion = select(CASES.c.verdict).where(CASES.c.id == CHECKS.c.case_id).scalar_subquery()
     over = or_(opinion == DECISIONS.c.verdict, DECISIONS.c.case_id.in_(settled))
-    seconds = (CHECKS.c.kind == "second", CHECKS.c.done.is_(True), CHECKS.c.original == DECISIONS.c.case_id, over)
+    again = (CHECKS.c.kind.in_(SECONDS), CHECKS.c.original == DECISIONS.c.case_id)
+    seconds = (*again, CHECKS.c.done.is_(True), over)
     golden: tuple[ColumnElement[bool], ...] = (CHECKS.c.kind == "golden", CHECKS.c.case_id == DECISIONS.c.case_id)
     counts = [
         select(func.count(DECISIONS.c.id.distinct())).where(*mine, *which, DECISIONS.c.verdict.in_(FINAL))
@@ -119,7 +120,7 @@ def _dispute(connection: Connection, row: Row[Any], settled: bool) -> Dispute:
 
 def _opinions(connection: Connection, original: str, third: str) -> tuple[Decision, ...]:
     """Return the first, the second and the third decision; nothing if retention has deleted one."""
-    second = select(CHECKS.c.case_id).where(CHECKS.c.original == original, CHECKS.c.kind == "second")
+    second = select(CHECKS.c.case_id).where(CHECKS.c.original == original, CHECKS.c.kind.in_(SECONDS))
     seconds = [one for case in connection.scalars(second).all() for one in _final(connection, case)]
     firsts, thirds = _final(connection, original), _final(connection, third)
     return (firsts[0], seconds[-1], thirds[-1]) if firsts and seconds and thirds else ()

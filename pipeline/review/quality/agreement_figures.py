@@ -12,8 +12,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from pipeline.review.cases.case_values import REPORTED
-from pipeline.review.quality import quality_checks
-from pipeline.review.quality.quality_checks import FINAL
+from pipeline.review.quality.quality_checks import FINAL, Kind
 from pipeline.review.quality.snapshot import in_force, verdict_at, verdict_now
 from pipeline.review.quality.statistics import Kappa, Share, kappa
 from pipeline.review.tables.case_tables import CHECKS, COPIES, GOLDEN
@@ -89,20 +88,23 @@ class Answer(Struct, frozen=True):
         return self.right == self.given.verdict
 
 
-def pairs(connection: Connection, since: float, until: float = math.inf) -> list[Pair]:
+def pairs(
+    connection: Connection, since: float, until: float = math.inf, kinds: Sequence[Kind] = ("second",)
+) -> list[Pair]:
     """Return the pairs whose second opinion was drawn from `since` to `until`, newest first.
 
-    Only decisions from before `until` count.
+    Only decisions from before `until` count. `kinds` are those of the second opinions. The default ones are a random
+    sample of the decisions.
     """
     query = (
         select(CHECKS.c.case_id, CHECKS.c.original, CASES.c.label)
         .join(CASES, CASES.c.id == CHECKS.c.case_id)
-        .where(*_drawn("second", since, until))
+        .where(*_drawn(kinds, since, until))
         .order_by(CHECKS.c.drawn_at.desc(), CHECKS.c.case_id)
     )
-    firsts = _opinions(connection, "second", since, until, of_original=True)
-    seconds, thirds = (_opinions(connection, kind, since, until) for kind in ("second", "third"))
-    by_original = {original: copy for copy, original in _originals(connection, "third", since, until).items()}
+    firsts = _opinions(connection, kinds, since, until, of_original=True)
+    seconds, thirds = (_opinions(connection, each, since, until) for each in (kinds, ("third",)))
+    by_original = {original: copy for copy, original in _originals(connection, ("third",), since, until).items()}
     return [
         Pair(
             row.original,
@@ -137,10 +139,10 @@ def answers(connection: Connection, since: float, until: float = math.inf) -> li
         select(CHECKS.c.case_id, CHECKS.c.original, CASES.c.label, GOLDEN.c.verdict)
         .join(CASES, CASES.c.id == CHECKS.c.case_id)
         .join(GOLDEN, GOLDEN.c.case_id == CHECKS.c.original)
-        .where(*_drawn("golden", since, until))
+        .where(*_drawn(("golden",), since, until))
         .order_by(CHECKS.c.drawn_at.desc(), CHECKS.c.case_id)
     )
-    given = _opinions(connection, "golden", since, until)
+    given = _opinions(connection, ("golden",), since, until)
     return [
         Answer(row.original, row.case_id, row.label, row.verdict, given[row.case_id][-1])
         for row in connection.execute(query)
@@ -170,26 +172,26 @@ def confirmed(connection: Connection, since: float, until: float = math.inf) -> 
     return {label: Share(c["uphold"], c["uphold"] + c["dismiss"]) for label, c in sorted(counts.items())}
 
 
-def _drawn(kind: quality_checks.Kind, since: float, until: float) -> tuple[ColumnElement[bool], ...]:
-    return CHECKS.c.kind == kind, CHECKS.c.drawn_at >= since, CHECKS.c.drawn_at < until
+def _drawn(kinds: Sequence[Kind], since: float, until: float) -> tuple[ColumnElement[bool], ...]:
+    return CHECKS.c.kind.in_(kinds), CHECKS.c.drawn_at >= since, CHECKS.c.drawn_at < until
 
 
-def _originals(connection: Connection, kind: quality_checks.Kind, since: float, until: float) -> dict[str, str]:
-    query = select(CHECKS.c.case_id, CHECKS.c.original).where(*_drawn(kind, since, until))
+def _originals(connection: Connection, kinds: Sequence[Kind], since: float, until: float) -> dict[str, str]:
+    query = select(CHECKS.c.case_id, CHECKS.c.original).where(*_drawn(kinds, since, until))
     return {row.case_id: row.original for row in connection.execute(query)}
 
 
 def _opinions(
-    connection: Connection, kind: quality_checks.Kind, since: float, until: float, of_original: bool = False
+    connection: Connection, kinds: Sequence[Kind], since: float, until: float, of_original: bool = False
 ) -> Mapping[str, Sequence[Opinion]]:
-    """Return, by case, the final verdicts on the checks of a kind, in order of time. Undone ones are left out.
+    """Return, by case, the final verdicts on the checks of these kinds, in order of time. Undone ones are left out.
 
     With `of_original`, return the verdicts on the original cases of these checks.
     """
     which = CHECKS.c.original if of_original else CHECKS.c.case_id
     query = (
         select(DECISIONS.c.case_id, DECISIONS.c.verdict, DECISIONS.c.moderator, DECISIONS.c.at)
-        .where(DECISIONS.c.case_id.in_(select(which).where(*_drawn(kind, since, until))), *in_force(until))
+        .where(DECISIONS.c.case_id.in_(select(which).where(*_drawn(kinds, since, until))), *in_force(until))
         .order_by(DECISIONS.c.at, DECISIONS.c.id)
     )
     found: dict[str, list[Opinion]] = defaultdict(list)

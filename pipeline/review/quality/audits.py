@@ -5,26 +5,37 @@ divided by the probability with which it was drawn. The weights are scaled so th
 utterances in the tallies. So audits that are not decided yet, and time without audits, do not change the estimate.
 Flagged speech that is not decided yet counts like the decided speech of its severity.
 
+People err. With 1 % wrong decisions, most upheld audits are harmless speech, because violations are rare. So each
+upheld audit gets a second opinion, and a third if the two differ. Then the verdict of two people counts, and the speech
+that two uphold wrongly is estimated and taken off (`review_errors.py`). Until then, one person's verdict counts.
+
 A case with a corrected label counts for that label. Drills, users' reports and copies do not count.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, func, literal, select
+from msgspec.structs import replace
+from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, select
 
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.database import fields_of
 from pipeline.review.delivery.speech_tallies import HOUR
+from pipeline.review.quality import review_errors
 from pipeline.review.quality.figure import Window, totals
-from pipeline.review.quality.snapshot import FLAGGED, LABEL, OF_FLAG, SNAPSHOT, nearest
+from pipeline.review.quality.review_errors import ReviewErrors
+from pipeline.review.quality.snapshot import FLAGGED, LABEL, OF_FLAG, SNAPSHOT, UPHELD, nearest
 from pipeline.review.quality.statistics import (
     Drawn,
     Estimate,
     Interval,
+    Share,
+    Z,
     added,
+    clipped,
+    combined,
     divided,
     scaled,
     weighted_share,
@@ -36,6 +47,8 @@ from pipeline.review.tables.core import FLAGS
 
 Dimension = Literal["language", "model", "policy", "room_type"]
 DIMENSIONS: tuple[Dimension, ...] = ("language", "model", "policy", "room_type")
+REACH = 0.05
+"""`needed` tells how many audits give recall an interval of this much on either side."""
 
 
 class JudgedSpeech(Struct, frozen=True, kw_only=True):
@@ -55,6 +68,8 @@ class JudgedSpeech(Struct, frozen=True, kw_only=True):
     label: str = ""
     verdict: str | None = None
     """`uphold` or `dismiss`. None: not decided."""
+    settled: str | None = None
+    """What two of three people decided on an upheld audit. None: no second opinion yet, or no third one."""
     severity: int = 0
     probability: float = 1.0
     """The probability with which each was drawn for an audit. 1: flagged speech, which is all reviewed."""
@@ -68,17 +83,44 @@ class Judged(Struct, frozen=True):
     """The judged speech of a window.
 
     `passed` counts all passed speech, taken from the tallies. `audits` is the audited sample of it. `flagged` is all
-    flagged speech.
+    flagged speech. `errors` are those of the decisions on flagged speech.
     """
 
     passed: tuple[JudgedSpeech, ...] = ()
     audits: tuple[JudgedSpeech, ...] = ()
     flagged: tuple[JudgedSpeech, ...] = ()
+    errors: ReviewErrors = ReviewErrors()
+
+    @property
+    def reviewed(self) -> bool:
+        """Whether upheld audits have got their second opinion; also if no audit is upheld."""
+        upheld = [one for one in self.audits if one.violating]
+        return not upheld or any(one.settled for one in upheld)
+
+    @property
+    def found(self) -> tuple[JudgedSpeech, ...]:
+        """The audits that break the rules: those that two people upheld, or one person if `reviewed` is false."""
+        return tuple(one for one in self.audits if one.violating and (one.settled == "uphold" or not self.reviewed))
+
+    @property
+    def waiting(self) -> float:
+        """The number of upheld audits divided by those among them that two people decided; at least 1."""
+        upheld = [one for one in self.audits if one.violating]
+        done = sum(one.count for one in upheld if one.settled)
+        return sum(one.count for one in upheld) / done if done else 1.0
+
+    @property
+    def corrected(self) -> bool:
+        """Whether the figures take account of the reviewers' errors."""
+        return self.reviewed and self.errors.known
 
     def part(self, dimension: Dimension, value: str) -> "Judged":
         """Return the speech that has this value, for example the language zh."""
-        groups = (self.passed, self.audits, self.flagged)
-        return Judged(*(tuple(one for one in group if getattr(one, dimension) == value) for group in groups))
+        groups = {"passed": self.passed, "audits": self.audits, "flagged": self.flagged}
+        chosen = {
+            name: tuple(one for one in group if getattr(one, dimension) == value) for name, group in groups.items()
+        }
+        return replace(self, **chosen)
 
     def values(self, dimension: Dimension) -> list[str]:
         """Return the values of a dimension in this speech, in alphabetical order."""
@@ -86,7 +128,7 @@ class Judged(Struct, frozen=True):
 
     def labels(self) -> list[str]:
         """Return the labels of violating speech, in alphabetical order."""
-        return sorted({one.label for one in (*self.audits, *self.flagged) if one.violating} - {""})
+        return sorted({one.label for one in (*self.found, *self.flagged) if one.violating} - {""})
 
 
 class Reviewed(Struct, frozen=True):
@@ -109,12 +151,18 @@ class Reviewed(Struct, frozen=True):
 
 
 class Recall(Struct, frozen=True):
-    """Recall: the share of the utterances that break the rules and were flagged. It is below 1 if any were missed."""
+    """Recall: the share of the utterances that break the rules and were flagged.
+
+    Violations that reviewers dismiss are left out of both numbers, so that the quotient stays right.
+    """
 
     caught: Estimate
-    """Flagged utterances that break the rules. The interval is a point if all flagged speech is decided."""
+    """Flagged utterances that break the rules. The interval is a point if all flagged speech is decided by people who
+    do not err."""
     missed: Estimate
     """Passed utterances that break the rules."""
+    corrected: bool
+    """Whether the reviewers' errors are taken off, and inside the intervals."""
     audited: int
     decided: int
     """How many of the audits are decided."""
@@ -128,13 +176,19 @@ class Recall(Struct, frozen=True):
         return self.caught.value / total if total else math.nan
 
     @property
+    def at_least(self) -> bool:
+        """Whether the audits show no missed violation. Then only the lower limit of the interval says something."""
+        return bool(self.caught.value) and not self.missed.value
+
+    @property
     def interval(self) -> Interval:
         """The 95 % interval of `value`."""
         if not self.caught.value:
             return 0.0, 1.0
         low, high = divided(self.missed, self.caught).interval
         # Recall is 1 / (1 + missed / caught), which falls as the ratio rises. So the limits change places.
-        return 1 / (1 + high), 1 / (1 + low)
+        # `min` and `max`, because the rounding differs from that of `value`.
+        return min(1 / (1 + high), self.value), max(1 / (1 + low), self.value)
 
 
 def read_judged(connection: Connection, window: Window) -> Judged:
@@ -150,13 +204,16 @@ def read_judged(connection: Connection, window: Window) -> Judged:
         passed=tuple(_passed(connection, window)),
         audits=tuple(_grouped(connection, _audits(window))),
         flagged=tuple(_grouped(connection, _flagged(window))),
+        errors=review_errors.read(connection, window),
     )
 
 
 def read_reviewed(connection: Connection, window: Window) -> Reviewed:
     """Return the flagged cases of the window with the verdicts of the snapshot, which is taken at the window's end."""
     flagged = _of_cases(literal(1.0)).where(FLAGGED, *within(SNAPSHOT.c.created_at, window))
-    drawn = _of_cases(CHECKS.c.probability).join(CHECKS, CHECKS.c.case_id == SNAPSHOT.c.id)
+    # If the second opinion differed, the third one decides.
+    decided = func.coalesce(review_errors.opinion("third", original=CHECKS.c.original), SNAPSHOT.c.verdict)
+    drawn = _of_cases(CHECKS.c.probability, decided).join(CHECKS, CHECKS.c.case_id == SNAPSHOT.c.id)
     drawn = drawn.where(CHECKS.c.kind == "second", *within(CHECKS.c.drawn_at, window))
     return Reviewed(
         flagged=tuple(_grouped(connection, flagged)),
@@ -169,11 +226,23 @@ def recall(judged: Judged, label: str = "") -> Recall | None:
     weights = _weights(judged)
     if not weights:
         return None
-    found = [one for one in judged.audits if _counts(one, label)]
-    sample = [_utterances(one, weight) for one, weight in weights.items()]
-    missed = weighted_total([_utterances(one, weights[one]) for one in found], sample)
+    missed = _missed(judged, label, weights, _utterances, float(sum(one.count for one in judged.passed)))
     decided, audited = (sum(one.count for one in speech) for speech in (weights, judged.audits))
-    return Recall(_caught(judged, label, _utterances), missed, audited, decided, sum(one.count for one in found))
+    found = sum(one.count for one in judged.found if _counts(one, label))
+    return Recall(_caught(judged, label, _utterances), missed, judged.corrected, audited, decided, found)
+
+
+def needed(judged: Judged) -> float | None:
+    """Return how many decided audits give recall an interval of REACH on either side, whatever the recall is.
+
+    None: nobody has upheld flagged speech yet, or no speech was passed.
+    """
+    caught, passed = _caught(judged, "", _utterances).value, sum(one.count for one in judged.passed)
+    if not caught or not passed:
+        return None
+    # With m missed violations, n audits find n m / passed, a Poisson count. By the delta method, the variance of the
+    # recall r = caught / (caught + m) is then r³ (1 - r) passed / (caught n). It is largest at r = 3/4.
+    return math.ceil((Z / REACH) ** 2 * 27 / 256 * passed / caught)
 
 
 def prevalence(judged: Judged, label: str = "") -> Estimate | None:
@@ -184,12 +253,13 @@ def prevalence(judged: Judged, label: str = "") -> Estimate | None:
     weights = _weights(judged)
     if not weights:
         return None
-    found = [one for one in judged.audits if _counts(one, label)]
-    spread = _spread([one for one in (*found, *judged.flagged) if _counts(one, label)] or judged.audits)
-    sample = [_utterances(one, weight) for one, weight in weights.items()]
-    missed = weighted_total([_seconds(one, weights[one]) for one in found], sample, spread)
-    total = float(sum(one.samples for one in (*judged.passed, *judged.flagged)))
-    return scaled(added(missed, _caught(judged, label, _seconds)), 1 / total)
+    spread = _spread([one for one in (*judged.found, *judged.flagged) if _counts(one, label)] or judged.audits)
+    spoken = float(sum(one.samples for one in judged.passed))
+    missed = _missed(judged, label, weights, _seconds, spoken, spread)
+    found = added(missed, _caught(judged, label, _seconds, spread))
+    if judged.corrected:  # people also dismiss violations
+        found = combined(lambda size, dismissed: size / (1 - dismissed), found, _estimate(judged.errors.violating))
+    return clipped(scaled(found, 1 / (spoken + sum(one.samples for one in judged.flagged))), 1.0)
 
 
 def precision(reviewed: Reviewed) -> Estimate | None:
@@ -209,10 +279,11 @@ def precision(reviewed: Reviewed) -> Estimate | None:
 def represented(judged: Judged) -> float | None:
     """Return the share of the passed utterances that the audits stand for. None: no speech was passed.
 
-    It is 1 apart from chance. It is lower if audits were off for a part of the window.
+    It is 1, or a little less by chance. It is far lower if audits were off for a part of the window.
     """
     passed = sum(one.count for one in judged.passed)
-    return math.fsum(one.count / one.probability for one in judged.audits) / passed if passed else None
+    stood_for = math.fsum(one.count / one.probability for one in judged.audits)
+    return min(1.0, stood_for / passed) if passed else None
 
 
 def _counts(one: JudgedSpeech, label: str) -> bool:
@@ -235,6 +306,46 @@ def _scaled(sample: Sequence[JudgedSpeech], everything: Sequence[JudgedSpeech]) 
     return {one: max(1.0, scale / one.probability) for one in sample}
 
 
+def _missed(
+    judged: Judged,
+    label: str,
+    weights: Mapping[JudgedSpeech, float],
+    sized: Callable[[JudgedSpeech, float], Drawn],
+    passed: float,
+    spread: float = 1.0,
+) -> Estimate:
+    """Estimate the size of all passed speech that breaks the rules. `passed` is the size of all passed speech."""
+    found = [sized(one, weights[one]) for one in judged.found if _counts(one, label)]
+    missed = weighted_total(found, [_utterances(one, weight) for one, weight in weights.items()], spread)
+    # Scaled to all passed speech, so that a few long utterances never stand for more than that.
+    drawn = math.fsum(sized(one, weight).size * weight for one, weight in weights.items())
+    missed = scaled(missed, judged.waiting * passed / drawn if drawn else 0.0)
+    if judged.reviewed:
+        wrong = _twice_wrong(judged, label, weights)
+        missed = combined(lambda upheld, share: upheld - passed * share, missed, wrong)
+        dismissed = max(0.0, missed.value) * judged.errors.violating.value if judged.corrected else 0.0
+        missed = added(missed, _chance(spread * (passed * wrong.value + dismissed)))
+    return clipped(missed, passed)
+
+
+def _twice_wrong(judged: Judged, label: str, weights: Mapping[JudgedSpeech, float]) -> Estimate:
+    """Estimate the share of passed speech that two of three people would uphold although it is harmless."""
+    disputed = [one for one in judged.audits if one.violating and one.settled == "dismiss"]
+    decided = sum(one.count for one in weights) / judged.waiting
+    of_label = sum(one.count for one in disputed if _counts(one, label))
+    return review_errors.twice_wrong(Share(sum(one.count for one in disputed), round(decided)), of_label)
+
+
+def _chance(variance: float) -> Estimate:
+    """Return how far the number of wrong decisions of a window may be from the expected one."""
+    reach = Z * math.sqrt(max(0.0, variance))
+    return Estimate(0.0, (-reach, reach))
+
+
+def _estimate(share: Share) -> Estimate:
+    return Estimate(share.value, share.interval)
+
+
 def _utterances(one: JudgedSpeech, weight: float) -> Drawn:
     return Drawn(count=one.count, weight=weight, size=one.count, squares=one.count)
 
@@ -243,14 +354,30 @@ def _seconds(one: JudgedSpeech, weight: float) -> Drawn:
     return Drawn(count=one.count, weight=weight, size=one.samples, squares=one.squares)
 
 
-def _caught(judged: Judged, label: str, sized: Callable[[JudgedSpeech, float], Drawn]) -> Estimate:
+def _caught(judged: Judged, label: str, sized: Callable[[JudgedSpeech, float], Drawn], spread: float = 1.0) -> Estimate:
     """Estimate the size of all flagged speech that breaks the rules, from the part that is decided."""
     weights = _review_weights(judged)
     hits = [sized(one, weight) for one, weight in weights.items() if _counts(one, label)]
     others = [sized(one, weight) for one, weight in weights.items() if not _counts(one, label)]
     if not weights:
         return Estimate(0.0, (0.0, 0.0))
-    return scaled(weighted_share(hits, others), sum(sized(one, 1.0).size for one in judged.flagged))
+    flagged = sum(sized(one, 1.0).size for one in judged.flagged)
+    caught = scaled(weighted_share(hits, others), flagged)
+    upheld = math.fsum(one.count * weight for one, weight in weights.items() if one.violating)
+    if judged.corrected and upheld:
+        upheld /= math.fsum(one.count * weight for one, weight in weights.items())
+
+        def right(part: float, wrong: float) -> float:
+            """Take off what people uphold although it is harmless (Rogan and Gladen)."""
+            return part * max(0.0, upheld - wrong) / (1 - wrong) / upheld
+
+        caught = combined(right, caught, _estimate(judged.errors.harmless))
+        wrong, dismissed = (
+            share.value * (1 - share.value) for share in (judged.errors.harmless, judged.errors.violating)
+        )
+        chance = _chance(spread * (caught.value * dismissed + max(0.0, flagged - caught.value) * wrong))
+        caught = clipped(added(caught, chance), flagged)
+    return caught
 
 
 def _review_weights(judged: Judged) -> dict[JudgedSpeech, float]:
@@ -286,7 +413,10 @@ def _passed(connection: Connection, window: Window) -> Iterator[JudgedSpeech]:
 def _audits(window: Window) -> Select[Any]:
     query = _of_utterances(CHECKS.c.probability).join(FLAGS, FLAGS.c.case_id == SNAPSHOT.c.id)
     query = query.join(CHECKS, CHECKS.c.case_id == SNAPSHOT.c.id)
-    return query.where(CHECKS.c.kind == "audit", *within(CHECKS.c.drawn_at, window))
+    settled = case((UPHELD, review_errors.settled()))
+    return query.add_columns(settled.label("settled")).where(
+        CHECKS.c.kind == "audit", *within(CHECKS.c.drawn_at, window)
+    )
 
 
 def _flagged(window: Window) -> Select[Any]:
@@ -303,8 +433,8 @@ def _of_utterances(probability: ColumnElement[float]) -> Select[Any]:
     return _select(probability, FLAGS.c.model, LABEL, samples)
 
 
-def _of_cases(probability: ColumnElement[float]) -> Select[Any]:
-    return _select(probability, literal(""), SNAPSHOT.c.label, literal(0))
+def _of_cases(probability: ColumnElement[float], verdict: ColumnElement[Any] = SNAPSHOT.c.verdict) -> Select[Any]:
+    return _select(probability, literal(""), SNAPSHOT.c.label, literal(0), verdict)
 
 
 def _select(
@@ -312,10 +442,11 @@ def _select(
     model: ColumnElement[str],
     label: ColumnElement[str],
     samples: ColumnElement[int],
+    verdict: ColumnElement[Any] = SNAPSHOT.c.verdict,
 ) -> Select[Any]:
     """Select the fields of `JudgedSpeech` from SNAPSHOT."""
-    names = ("language", "policy", "room_type", "source", "severity", "verdict")
-    fields: list[ColumnElement[Any]] = [SNAPSHOT.c[name] for name in names]
+    names = ("language", "policy", "room_type", "source", "severity")
+    fields: list[ColumnElement[Any]] = [*(SNAPSHOT.c[name] for name in names), verdict.label("verdict")]
     fields += [probability.label("probability"), model.label("model"), label.label("label"), samples.label("samples")]
     return select(*fields).select_from(SNAPSHOT)
 

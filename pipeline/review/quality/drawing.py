@@ -1,5 +1,7 @@
 """Draws checks: it chooses decisions for a second opinion, disputes for a third, and the moments for golden cases.
 
+Each upheld audit gets a second opinion. They are few, and recall rests on them.
+
 The console runs it every DRAW_SECONDS. Keyed hashes of ids decide what is drawn. So a second run, or a second
 process, draws the same and adds nothing. Each function runs in a transaction that the caller opened.
 """
@@ -20,7 +22,7 @@ from pipeline.review.evidence.evidence_store import EvidenceStore
 from pipeline.review.evidence.sealing import ClipDamaged
 from pipeline.review.privacy import erasure, holds
 from pipeline.review.quality import quality_checks
-from pipeline.review.quality.quality_checks import FINAL, Kind, drawn
+from pipeline.review.quality.quality_checks import FINAL, SECONDS, Kind, drawn
 from pipeline.review.tables.case_tables import CHECKS, COPIES, GOLDEN
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS
 
@@ -30,14 +32,17 @@ DRAW_SECONDS = 15.0
 REACH_SECONDS = 6 * 3_600.0
 """Age in seconds up to which decisions are drawn from. It covers the time in which no console ran."""
 SETTLE_SECONDS = 30 * 86_400.0
-"""Age in seconds up to which a second opinion may lead to a third."""
+"""Age in seconds up to which an audit may lead to a second opinion, and a second one to a third."""
 LOCK = 0x766F7871
 """Key ("voxq") of the PostgreSQL advisory lock that drawing takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """The shares (0 to 1) of decisions that get a second opinion, and that put a golden case into the queue."""
+    """The shares (0 to 1) of decisions that get a second opinion, and that put a golden case into the queue.
+
+    Without second opinions, upheld audits get none either.
+    """
 
     second: float
     golden: float
@@ -66,6 +71,9 @@ def draw(
         golden = _next_golden(connection) if drawn("golden", decision, shares.golden, key) else None
         if golden:
             made[copy(connection, evidence, "golden", golden, decision, shares.golden, at, ranking)] = golden
+    if shares.second:
+        for decision, case in _upheld_audits(connection, at, at - undo_seconds):
+            made[copy(connection, evidence, "upheld", case, decision, 1.0, at, ranking)] = case
     # list: `copy` changes the tables that the generator reads.
     for second, original in list(_disputed(connection, at, at - undo_seconds)):
         made[copy(connection, evidence, "third", original, second, 1.0, at, ranking)] = original
@@ -181,6 +189,20 @@ def _decided(connection: Connection, since: float, until: float) -> list[tuple[s
     return [(row.id, row.case_id) for row in connection.execute(query)]
 
 
+def _upheld_audits(connection: Connection, at: float, until: float) -> list[tuple[str, str]]:
+    """Return the decisions (id, case) that uphold an audit without a second opinion, oldest first."""
+    other = CHECKS.alias()
+    seconds = exists().where(other.c.original == CHECKS.c.case_id, other.c.kind.in_(SECONDS))
+    query = (
+        select(DECISIONS.c.id, DECISIONS.c.case_id)
+        .join(CHECKS, CHECKS.c.case_id == DECISIONS.c.case_id)
+        .where(CHECKS.c.kind == "audit", CHECKS.c.drawn_at >= at - SETTLE_SECONDS, ~seconds)
+        .where(DECISIONS.c.verdict == "uphold", DECISIONS.c.undone.is_(None), DECISIONS.c.at <= until)
+        .order_by(DECISIONS.c.at, DECISIONS.c.id)
+    )
+    return [(row.id, row.case_id) for row in connection.execute(query)]
+
+
 def _next_golden(connection: Connection) -> str | None:
     """Return the golden case that was drawn the longest time ago; None while a copy of each one waits in the queue."""
     # Two copies of one golden case in the queue would give it away.
@@ -193,7 +215,7 @@ def _next_golden(connection: Connection) -> str | None:
 def _disputed(connection: Connection, at: float, until: float) -> Iterator[tuple[str, str]]:
     """Yield the second opinions (id, original) that differ from the first decision."""
     query = select(CHECKS.c.case_id, CHECKS.c.original).where(
-        CHECKS.c.kind == "second", CHECKS.c.done.is_(True), CHECKS.c.drawn_at >= at - SETTLE_SECONDS
+        CHECKS.c.kind.in_(SECONDS), CHECKS.c.done.is_(True), CHECKS.c.drawn_at >= at - SETTLE_SECONDS
     )
     for row in connection.execute(query).all():
         first = final(connection, row.original, until, newest=False)

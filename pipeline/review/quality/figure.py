@@ -19,11 +19,18 @@ Unmeasured = Literal[
     "needs_ledger",
     "needs_confirmations",
     "needs_audits",
+    "needs_opinions",
     "needs_listeners",
     "needs_register",
     "censored",
 ]
 """Why a figure has no value. Empty: it has one. `censored`: it is longer than all times that were observed."""
+
+
+Bound = Literal["", "at_least", "at_most"]
+"""Whether a value is only a limit of what is known."""
+Caveat = Literal["", "reviewed_once"]
+"""What an interval leaves out. `reviewed_once`: reviewers' errors, because there are too few second opinions."""
 
 
 class Window(Struct, frozen=True):
@@ -64,6 +71,8 @@ class Figure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The number of observations: cases, utterances, audits, hours."""
     interval: Interval | None = None
     """The 95 % interval. None: the value is a full count and no estimate, or there is no value."""
+    bound: Bound = ""
+    caveat: Caveat = ""
     whole: bool = True
     """False: the data cover only a part of the window."""
     cases: str = ""

@@ -23,10 +23,14 @@ from pipeline.review.cases import reading
 from pipeline.review.cases.case_values import REPORTED
 from pipeline.review.database import fields_of
 from pipeline.review.tables.case_tables import CHECKS, COPIES, DRAW_KEY, GOLDEN, WAITING
-from pipeline.review.tables.core import DECISIONS
+from pipeline.review.tables.core import AUDIT, DECISIONS
 
-Kind = Literal["audit", "released", "second", "third", "golden"]
-"""`released`: an audit of speech that was withheld when it was drawn, and was flagged afterwards. It is no sample."""
+Kind = Literal["audit", "released", "second", "upheld", "third", "golden"]
+"""`released`: an audit of speech that was withheld when it was drawn, and was flagged afterwards. It is no sample.
+
+`upheld`: the second opinion on an audit because it was upheld. `second` ones are drawn at random.
+"""
+SECONDS: tuple[Kind, ...] = ("second", "upheld")
 
 FORGET_SECONDS = 90 * 86_400.0
 """Seconds after which a person may get the same golden case again."""
@@ -136,6 +140,20 @@ def mark_golden(connection: Connection, case: str, account: str, verdict: Verdic
 def unmark_golden(connection: Connection, case: str) -> None:
     """Make a case no longer golden. Nothing happens if it was not."""
     connection.execute(delete(GOLDEN).where(GOLDEN.c.case_id == case))
+
+
+def golden_at(connection: Connection, until: float) -> dict[str, str]:
+    """Return the right verdicts of the cases that were golden at `until` (UTC seconds), by case.
+
+    The audit log knows the cases that are no longer golden. A mark may be older than the log.
+    """
+    lines = select(AUDIT.c.subject, AUDIT.c.detail).where(AUDIT.c.action == "case.golden", AUDIT.c.at < until)
+    found = {
+        case: msgspec.json.decode(detail)["verdict"] for case, detail in connection.execute(lines.order_by(AUDIT.c.seq))
+    }
+    marked = select(GOLDEN.c.case_id, GOLDEN.c.verdict).where(GOLDEN.c.at < until)
+    found |= {row.case_id: row.verdict for row in connection.execute(marked)}
+    return {case: verdict for case, verdict in found.items() if verdict}
 
 
 def golden_verdict(connection: Connection, case: str) -> str | None:

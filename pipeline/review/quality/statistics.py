@@ -8,6 +8,7 @@ of the window and not about the future, so they shrink to a point if every item 
 """
 
 import math
+import operator
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -142,11 +143,29 @@ def scaled(estimate: Estimate, factor: float) -> Estimate:
     return Estimate(estimate.value * factor, (low * factor, high * factor))
 
 
+def clipped(estimate: Estimate, most: float) -> Estimate:
+    """Cut an estimate and its interval to the possible values, 0 to `most`."""
+    value, low, high = (min(max(bound, 0.0), most) for bound in (estimate.value, *estimate.interval))
+    return Estimate(value, (low, high))
+
+
 def added(one: Estimate, other: Estimate) -> Estimate:
-    """Add two independent estimates, with the interval of Zou and Donner (Statistics in Medicine 27, 2008)."""
-    value = one.value + other.value
-    below = math.hypot(one.value - one.interval[0], other.value - other.interval[0])
-    above = math.hypot(one.interval[1] - one.value, other.interval[1] - other.value)
+    """Add two independent estimates."""
+    return combined(operator.add, one, other)
+
+
+def combined(function: Callable[..., float], *estimates: Estimate) -> Estimate:
+    """Compute a number from independent estimates. `function` must rise or fall steadily with each of them.
+
+    The limits of each estimate alone change the number. The interval adds the squares of these changes, on either side
+    (Zou and Donner, Statistics in Medicine 27, 2008).
+    """
+    values = [each.value for each in estimates]
+    value = function(*values)
+    below = above = 0.0
+    for place, each in enumerate(estimates):
+        ends = [function(*values[:place], limit, *values[place + 1 :]) - value for limit in each.interval]
+        below, above = math.hypot(below, min(0.0, *ends)), math.hypot(above, max(0.0, *ends))
     return Estimate(value, (value - below, value + above))
 
 

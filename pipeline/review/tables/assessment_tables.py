@@ -131,6 +131,17 @@ ASSESSMENTS = Table(
     Column("content", Text, nullable=True),
 )
 
+FROZEN_RECORDS = Table(
+    # What the figures of a final report rest on (`pipeline/assessment/report/frozen_records.py`).
+    "frozen_records",
+    METADATA,
+    Column("assessment", String, primary_key=True),
+    # A kind of record, or the name of a table in the bundle.
+    Column("name", String, primary_key=True),
+    # Compressed with zlib. The report has the SHA-256 of what is in it.
+    Column("content", LargeBinary, nullable=False),
+)
+
 DRILLS = Table(
     "drills",
     METADATA,

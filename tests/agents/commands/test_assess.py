@@ -146,6 +146,7 @@ def test_every_line_has_a_chinese_text(module: ModuleType) -> None:
 
 def test_states_have_chinese_texts() -> None:
     assert {"flag", "decision", "action", "ok", "fault", "skipped", "unverified"} - chinese().keys() == set()
+    assert set(verify.EXPLAINED.values()) - chinese().keys() == set()
 
 
 def test_both_texts_have_the_same_places() -> None:

@@ -7,7 +7,6 @@ failure is not made smaller, because each example takes a second.
 import math
 import random
 import shutil
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -39,7 +38,6 @@ MIDNIGHT = NOON - 12 * HOUR
 TARGETS = (14_400.0, 3_600.0, 900.0, 300.0)
 SETTLED = 2 * HOUR
 SEVERITIES = ("low", "medium", "high", "critical")
-CLASSES = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60, 300)
 
 Key = tuple[str, str, str, str]
 """Indicator, name of the value, dimension and its value. The last two are empty for all speech."""
@@ -135,18 +133,16 @@ def _detection(raw: RawStore, window: Window) -> Figures:
     ]
     for name, value, part in _parts(inside, ["room_type", "language"], lambda each, name: _of_message(each[0], name)):
         for key, share in (("p50", 0.5), ("p95", 0.95)):
-            yield ("I-05", key, name, value), (_interpolated([at - m.end for m, at in part], share), len(part))
+            yield ("I-05", key, name, value), (_delay([at - m.end for m, at in part], share), len(part))
 
 
-def _interpolated(delays: Sequence[float], share: float) -> float | None:
-    """A quantile of the delays, as if each class of CLASSES had its delays at equal distances."""
-    classes = sorted(bisect_left(CLASSES, round(delay, 5)) for delay in delays)
-    if not classes:
+def _delay(delays: Sequence[float], share: float) -> float | None:
+    """A quantile of the delays, as 95 % of the upper limit of its class."""
+    if not delays:
         return None
-    place = classes[math.ceil(share * len(classes) - 1e-9) - 1]
-    lower = CLASSES[place - 1] if place else 0.0
-    before = sum(each < place for each in classes)
-    return lower + (CLASSES[place] - lower) * (share * len(classes) - before) / classes.count(place)
+    exact = sorted(delays)[math.ceil(share * len(delays) - 1e-9) - 1]
+    classes = max(0, math.floor(math.log(round(exact, 5) / 300, 0.905) + 1e-6))
+    return float(f"{300 * 0.905 ** min(classes, 86):g}") * 0.95
 
 
 def _wait(begun: float, ended: float | None, until: float) -> Wait:

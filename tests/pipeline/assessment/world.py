@@ -140,6 +140,8 @@ def _decide(connection: Connection, case: str, given: Given, name: str) -> None:
     found = reading.case(connection, case)
     if found.status == "decided":  # as the settlement of an appeal does
         decision = deciding.add_decision(connection, found, "lea", choice, given.at)
+        detail = {"verdict": choice.verdict, "label": None, "reason": "", "action": choice.action}
+        audit_log.append(connection, given.at, "lea", "case.correct", case, detail | {"decision": decision.id})
     else:
         decision = deciding.decide(connection, case, person, choice, given.at)
     if given.undone is not None:

@@ -11,13 +11,15 @@ from sqlalchemy import insert, select
 from pipeline.assessment.indicators import harm
 from pipeline.assessment.indicators.harm import PhraseUse
 from pipeline.assessment.options import Options
-from pipeline.contract.messages import Hit
+from pipeline.contract.messages import Flag, Hit
 from pipeline.review.cases.case_values import columns
 from pipeline.review.database import Database
+from pipeline.review.delivery.room_counts import RoomHour, store_ledger
 from pipeline.review.tables.core import CASES, FLAGS
 from tests.builders import NOON, flag, released_flag
 from tests.pipeline.assessment import world
 from tests.pipeline.assessment.reading import WEEK, Key, figures
+from tests.pipeline.assessment.tallied import NOON_HOUR
 from tests.pipeline.assessment.world import Fact, Given
 
 ILLEGAL = Options(illegal=frozenset({"fraud", "violence"}))
@@ -36,9 +38,29 @@ def milliseconds(fact: Fact) -> int:
     return math.ceil(round((stopped(fact) - fact.flag.end) * 1_000, 4))
 
 
+def open_rooms(database: Database, **seconds: float) -> None:
+    """Store the app's ledger of one hour: the seconds for which rooms of each type were open."""
+    lines = [RoomHour(hour=NOON_HOUR, room_type=kind, rooms=9, seconds=long) for kind, long in seconds.items()]
+    with database.write() as connection:
+        store_ledger(connection, lines, NOON)
+
+
+def listener_hours(heard: Sequence[Flag], seconds: float) -> float:
+    """Return the hours of all listeners of rooms that were open for `seconds`."""
+    known = [one for one in heard if one.listeners is not None]
+    mean = sum((one.listeners or 0) * (one.end - one.start) for one in known) / len(known)
+    return mean / (sum(one.end - one.start for one in heard) / len(heard)) * seconds / 3_600
+
+
 def test_exposure_is_listeners_by_time(filled: Database, facts: list[Fact]) -> None:
+    opened = {"game": 9_000.0, "kids": 6_000.0}
+    open_rooms(filled, **opened, unknown=900.0)
     found = figures(filled, harm.exposure, Options())
     heard = [fact.flag for fact in facts if WEEK.contains(fact.flag.start) and not fact.flag.drill]
+    by_kind = {
+        kind: listener_hours([one for one in heard if one.room_type == kind], seconds)
+        for kind, seconds in opened.items()
+    }
     upheld = [fact for fact in world.in_week(facts) if fact.flagged and fact.upheld(WEEK.until)]
     parts: dict[Key, tuple[Sequence[Fact], str]] = {
         (): (upheld, ""),
@@ -48,7 +70,7 @@ def test_exposure_is_listeners_by_time(filled: Database, facts: list[Fact]) -> N
     for part, (chosen, kind) in parts.items():
         known = [fact for fact in chosen if fact.flag.listeners is not None]
         seconds = sum((fact.flag.listeners or 0) * milliseconds(fact) for fact in known) / 1_000
-        hours = sum((one.listeners or 0) * (one.end - one.start) for one in heard if kind in one.room_type) / 3_600
+        hours = by_kind[kind] if kind else sum(by_kind.values())
         assert found["listener_seconds", *part].value == pytest.approx(seconds)
         assert found["per_1000_hours", *part].value == pytest.approx(seconds / hours * 1_000, rel=1e-4)
         assert found["listener_seconds", *part].n == len(known)
@@ -66,9 +88,13 @@ def test_without_confirmations_the_decision_ends_the_exposure(database: Database
     fact = said("a", 0, "r", "s", listeners=10)
     fact.decisions[0].action = True
     world.store(database, [fact])
+    rate = figures(database, harm.exposure, Options())["per_1000_hours",]
+    assert (rate.value, rate.unmeasured) == (None, "needs_ledger")
+    open_rooms(database, default=1_800)
     found = figures(database, harm.exposure, Options())
     assert found["listener_seconds",].value == pytest.approx(10 * 60, abs=0.01)
-    assert found["per_1000_hours",].value == pytest.approx(600 / (10 / 3_600) * 1_000, rel=1e-4)
+    # 10 listeners in half an hour of speech and silence.
+    assert found["per_1000_hours",].value == pytest.approx(600 / 5 * 1_000, rel=1e-4)
 
 
 def test_words_that_were_withheld_and_released_are_heard_once(database: Database) -> None:

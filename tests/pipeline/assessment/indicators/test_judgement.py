@@ -1,5 +1,6 @@
 """The figures of judgement, compared with counts of the facts and with small cases made by hand."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pipeline.review.cases.user_reports import Complaint
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import audits, drawing, snapshot
+from pipeline.review.quality.quality_checks import Kind
 from pipeline.review.quality.statistics import Share, wilson
 from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag
@@ -108,7 +110,7 @@ def test_precision_is_a_full_count_if_every_case_is_decided(database: Database) 
     for case, verdict in zip(cases[:3], ("uphold", "dismiss", "dismiss"), strict=True):
         decide(store, case, verdict, NOON + HOUR)  # type: ignore[arg-type]
     waiting = figures(database, judgement.precision, OPTIONS)
-    assert (waiting["share",].value, waiting["share",].unmeasured) == (None, "needs_audits")
+    assert (waiting["share",].value, waiting["share",].unmeasured) == (None, "needs_opinions")
     assert waiting["share", "label", "violence"].value == pytest.approx(1 / 3)
     decide(store, cases[3], "uphold", NOON + HOUR)
     found = figures(database, judgement.precision, OPTIONS)
@@ -145,6 +147,45 @@ def test_precision_and_agreement_from_second_opinions(database: Database, tmp_pa
     again = figures(database, judgement.agreement, OPTIONS)["reversed", "label", "violence"]
     assert again.value == pytest.approx(2 / 3)
     assert again.n == 3
+
+
+def test_audits_without_a_finding_give_only_a_limit(database: Database) -> None:
+    store = SqlReviewStore(database)
+    said = [flag(f"a{n}", n, n + 1, suggestion="pass", flagged=(), hits=()) for n in range(40)]
+    audited = store.add(said, NOON + 100, [one.id for one in said[:20]], 0.5)
+    decide(store, flagged(store, "b", 50), "uphold", NOON + HOUR)
+    for one in audited:
+        decide(store, one.case, "dismiss", NOON + HOUR)
+    found = figures(database, judgement.audited, OPTIONS, indicator="I-12")
+    recall, missed = found["share",], found["missed",]
+    assert recall.interval is not None
+    assert recall.interval[1] == 1.0
+    assert (recall.bound, missed.bound) == ("at_least", "at_most")
+    assert recall.value == recall.interval[0] < 0.5
+    assert missed.value == 1 - recall.value
+    assert found["share", "language", "zh"].bound == "at_least"
+    assert (found["needed",].value, found["needed",].n) == (math.ceil(162.06 * 40), 1)
+
+
+def test_a_figure_says_that_it_lacks_the_reviewers_errors(database: Database, tmp_path: Path) -> None:
+    store, evidence = SqlReviewStore(database), EvidenceFolder(tmp_path / "clips")
+    said = [flag(f"a{n}", n, n + 1, suggestion="pass", flagged=(), hits=()) for n in range(40)]
+    [audit] = store.add(said, NOON + 100, ["a0"], 0.5)
+    cases = [flagged(store, f"b{n}", 500.0 * n) for n in range(16)]
+    for case in (audit.case, *cases):
+        decide(store, case, "uphold" if case != cases[0] else "dismiss", NOON + HOUR)
+
+    def caveats() -> list[str]:
+        both = [figures(database, judgement.audited, OPTIONS, indicator=name) for name in ("I-12", "I-13")]
+        return [found["share",].caveat for found in both]
+
+    assert caveats() == ["reviewed_once", "reviewed_once"]
+    for case in (audit.case, *cases):
+        with database.write() as connection:
+            kind: Kind = "upheld" if case == audit.case else "second"
+            copy = drawing.copy(connection, evidence, kind, case, case, 1.0, NOON + 2 * HOUR)
+        decide(store, copy or "", "uphold" if case != cases[0] else "dismiss", NOON + 3 * HOUR, "ben")
+    assert caveats() == ["", ""]
 
 
 def test_upheld_reports_on_flagged_speech(database: Database) -> None:

@@ -1,12 +1,14 @@
 """Delays, review times and handling times equal values computed from the facts, on both databases."""
 
 import math
-from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from sqlalchemy import literal, select, union_all
 
 from pipeline.assessment.indicators import timeliness
@@ -14,7 +16,7 @@ from pipeline.assessment.indicators.timeliness import CaseWaits, parts
 from pipeline.assessment.options import Options
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.database import Database
-from pipeline.review.delivery.speech_tallies import DELAYS
+from pipeline.review.delivery.speech_tallies import DELAY_ERROR, DELAYS, bucket_of
 from tests.builders import flag
 from tests.pipeline.assessment import world
 from tests.pipeline.assessment.reading import WEEK, Key, figures
@@ -54,26 +56,31 @@ def quantile(waits: Sequence[Wait], share: float) -> float | None:
     return next((float(end) for end in ends if over_by(waits, end) >= share - 1e-9), None)
 
 
-def test_delay_is_interpolated_in_its_class(filled: Database, facts: list[Fact]) -> None:
+def test_delay_is_known_to_five_percent(filled: Database, facts: list[Fact]) -> None:
     """The tallies count by the start of the speech, and drills do not count."""
     found = figures(filled, timeliness.detection, OPTIONS)
     for part in ((), ("room_type", "kids"), ("language", "en"), ("policy", "default@1")):
         chosen = [
             fact for fact in facts if WEEK.contains(fact.flag.start) and fact.flagged and PARTS.get(part, bool)(fact)
         ]
-        classes = sorted(DELAYS[bisect_left(DELAYS, round(fact.stored - fact.flag.end, 5))] for fact in chosen)
+        delays = sorted(fact.stored - fact.flag.end for fact in chosen)
         for key, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
-            upper = classes[math.ceil(share * len(classes)) - 1]
-            lower = ([0.0, *DELAYS])[DELAYS.index(upper)]
-            before, inside = sum(one < upper for one in classes), classes.count(upper)
-            expected = lower + (upper - lower) * (share * len(classes) - before) / inside
-            assert found[key, *part].value == pytest.approx(expected)
+            exact = delays[math.ceil(share * len(delays)) - 1]
+            assert found[key, *part].value == pytest.approx(exact, rel=DELAY_ERROR + 1e-9)
             assert found[key, *part].n == len(chosen)
 
 
+@given(st.lists(st.floats(DELAYS[0], DELAYS[-1]), min_size=1, max_size=40), st.sampled_from((0.5, 0.95, 0.99)))
+@example([11.1], 0.99)
+def test_a_quantile_of_delays_is_at_most_five_percent_off(delays: list[float], share: float) -> None:
+    exact = sorted(delays)[math.ceil(share * len(delays) - 1e-9) - 1]
+    found = timeliness.quantile(Counter(map(bucket_of, delays)), share)
+    assert found == pytest.approx(exact, rel=DELAY_ERROR + 1e-9)
+
+
 def test_a_delay_above_all_classes_has_no_value() -> None:
-    assert timeliness.interpolated({"1": 3, "inf": 1}, 0.5) == pytest.approx(0.75 + 0.25 * 2 / 3)
-    assert timeliness.interpolated({"1": 3, "inf": 1}, 0.95) is None
+    assert timeliness.quantile({"300": 3, "inf": 1}, 0.5) == 285
+    assert timeliness.quantile({"300": 3, "inf": 1}, 0.95) is None
 
 
 def test_review_time_keeps_undecided_cases(filled: Database, facts: list[Fact]) -> None:

@@ -87,6 +87,7 @@ def report(**changes: object) -> AssessmentReport:
         files=(File("policy.yaml", HASH, "name: default\n"), File("labels.yaml", HASH, "labels: {}\n")),
         settled=DAY,
         tallies=HASH,
+        ledger=HASH,
         audit_head=HASH,
     )
     return msgspec.structs.replace(made, **changes)

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 
 from pipeline.assessment import forms
 from pipeline.assessment.forms import Field
-from pipeline.assessment.report import assessments, gather
+from pipeline.assessment.report import assessments, frozen_records, gather, recompute
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.content import AssessmentReport
+from pipeline.assessment.report.gather import Measurement
+from pipeline.assessment.report.recompute import Recomputed
 from pipeline.contract.speech_status import status_of
 from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
@@ -61,9 +63,16 @@ def opened(database: Database, window: Window = WINDOW) -> Assessment:
         return assessments.open_one(connection, "Harbour", window, "lea", NOW)
 
 
-def drafted(database: Database, made: Assessment, data_dir: Path) -> AssessmentReport:
+def measured(database: Database, made: Assessment, data_dir: Path) -> Measurement:
+    with database.read_in_background() as connection:
+        return gather.measure(connection, made.window, Settings(data_dir=data_dir))
+
+
+def drafted(
+    database: Database, made: Assessment, data_dir: Path, measurement: Measurement | None = None
+) -> AssessmentReport:
     with database.read() as connection:
-        return gather.draft(connection, made, Settings(data_dir=data_dir))
+        return gather.draft(connection, made, Settings(data_dir=data_dir), measurement)
 
 
 def found(database: Database, identity: str) -> Assessment:
@@ -73,12 +82,24 @@ def found(database: Database, identity: str) -> Assessment:
 
 def freeze(database: Database, data_dir: Path) -> Assessment:
     """Open an assessment, answer all fields and freeze its report."""
-    made = opened(database)
+    return finish(database, opened(database), data_dir, NOW + 60)
+
+
+def finish(database: Database, made: Assessment, data_dir: Path, at: float) -> Assessment:
+    """Answer all fields and freeze the report."""
     answer(database, made.id)
-    report = gather.finish(drafted(database, made, data_dir), "lea", NOW + 60)
+    measurement = measured(database, made, data_dir)
+    report = gather.finish(drafted(database, made, data_dir, measurement), "lea", at)
     with database.write() as connection:
-        assessments.freeze(connection, report)
+        assessments.freeze(connection, report, measurement.frozen())
     return found(database, made.id)
+
+
+def recomputed(connection: Connection, report: AssessmentReport) -> Recomputed:
+    frozen = frozen_records.read(connection, report.id)
+    compared = frozen_records.compare(connection, report, frozen)
+    late = frozen_records.late_tables(connection, report, frozen)
+    return recompute.from_store(connection, report, frozen, compared, late)
 
 
 def answer(database: Database, assessment: str) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pipeline.assessment.report import assessments
 from pipeline.assessment.report.assessments import Assessment
+from pipeline.assessment.report.frozen_records import Frozen
 from pipeline.base import canonical_json
 from pipeline.base.errors import CaseError, DependencyError, InputError, Missing
 from pipeline.review import audit_log
@@ -54,14 +55,14 @@ def test_a_frozen_report_has_its_hash_in_the_audit_log(frozen: Assessment, datab
 
 def test_a_report_is_frozen_once(frozen: Assessment, database: Database) -> None:
     with database.write() as connection, pytest.raises(CaseError, match="already"):
-        assessments.freeze(connection, frozen.report())
+        assessments.freeze(connection, frozen.report(), Frozen({}))
 
 
 def test_empty_required_fields_block_the_final_report(database: Database) -> None:
     [first, *others] = samples.answers()
     report = samples.final(answers=(samples.blank(first), *others))
     with database.write() as connection, pytest.raises(CaseError, match="1 required fields are empty: field_1"):
-        assessments.freeze(connection, report)
+        assessments.freeze(connection, report, Frozen({}))
 
 
 @pytest.mark.parametrize("change", ["title", "content", "state", "delete"])

@@ -1,9 +1,12 @@
 """Figures become rows of tables."""
 
 import pytest
+from markupsafe import Markup
+from msgspec.structs import replace
 
-from pipeline.assessment.report import figure_rows
+from pipeline.assessment.report import figure_rows, html
 from pipeline.assessment.report.figure_rows import ReportRows
+from pipeline.assessment.report.wording import Language
 from pipeline.review.quality.figure import Figure, Unmeasured
 from tests.pipeline.assessment.report import samples
 
@@ -40,6 +43,34 @@ def test_a_figure_without_a_value_says_why() -> None:
     figure = Figure(indicator="I-01", key="share", unit="share", unmeasured="needs_ledger")
     [row] = ReportRows(REPORT, "en").whole([figure], ["I-01"])
     assert (row.value, row.reason, row.chart) == ("", "needs the app's room ledger", "")
+
+
+@pytest.mark.parametrize(
+    ("language", "value", "caveat"),
+    [
+        ("en", "at least 71%", "without reviewers' errors: needs second opinions"),
+        ("zh", "至少 71%", "未计入审核误判：需要盲复审"),
+    ],
+)
+def test_a_limit_and_what_the_interval_lacks_stand_beside_the_number(
+    language: Language, value: str, caveat: str
+) -> None:
+    """In the tables of all speech, of its parts, and in the page."""
+    figures = [
+        Figure(
+            indicator="I-12", key="share", unit="share", value=0.71, interval=(0.71, 1), bound="at_least",
+            caveat="reviewed_once", split={"label": label} if label else {},
+        )
+        for label in ("", "abuse", "sexual")
+    ]  # fmt: skip
+    made = ReportRows(REPORT, language)
+    [row], [table] = made.whole(figures, ["I-12"]), made.parts(figures, ["I-12"])
+    [cell] = table.rows[0].cells
+    assert cell
+    assert {(one.value, one.caveat) for one in (row, cell)} == {(value, caveat)}
+    page = html.transparency_page(replace(REPORT, figures=tuple(figures)), language)
+    assert page.count(value) == 3
+    assert page.count(Markup.escape(caveat)) == 3
 
 
 def test_splits_are_grouped_and_named() -> None:

@@ -11,7 +11,7 @@ from tests.pipeline.assessment.report import stored
 
 def collected(database: Database) -> dict[str, ReportedEvidence]:
     with database.read() as connection:
-        return {source.kind: found for source, found in stored_evidence.collect(connection, stored.WINDOW)}
+        return {each.source.kind: each.evidence for each in stored_evidence.collect(connection, stored.WINDOW)}
 
 
 def test_records_of_the_window_are_counted(filled: Database) -> None:

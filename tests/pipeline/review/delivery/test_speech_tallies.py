@@ -67,7 +67,7 @@ def test_a_flag_counts_in_every_measure(database: Database) -> None:
         ("judged", "review", ""): (1, samples),
         ("flagged", "review", "violence"): (1, samples),
         ("flagged", "review", "abuse"): (1, samples),
-        ("delay", "1.5", ""): (1, samples),
+        ("delay", "1.23821", ""): (1, samples),
         ("speakers", "", ""): (1, samples),
         ("rooms", "", ""): (1, samples),
     }
@@ -280,7 +280,7 @@ def test_words_that_are_withheld_and_then_released_count_once(sqlite_model: Path
         ("segmented", "", ""): once,
         ("monitored", "", ""): once,
         ("judged", "block", ""): once,
-        ("delay", "1.5", ""): once,
+        ("delay", "1.23821", ""): once,
         **{("flagged", "block", label): once for label in ("abuse", "violence", *known)},
     }
 
@@ -296,7 +296,7 @@ def test_a_muted_phrase_counts_as_muted_until_a_release_makes_it_worse(database:
         for each, muted in ((MORE, {MORE.id}), (BOTH[0], set()), (MORE, {MORE.id})):
             speech_tallies.count_batch(connection, [each], NOON + 3.2, muted)
     assert counted(database, "bucket", measure="judged") == {("review",): (1, 2 * SAMPLE_RATE)}
-    assert counted(database, "bucket", measure="delay") == {("1.5",): (1, 2 * SAMPLE_RATE)}
+    assert counted(database, "bucket", measure="delay") == {("1.23821",): (1, 2 * SAMPLE_RATE)}
 
 
 def test_a_replay_without_the_withheld_label_does_not_hide_the_release(database: Database) -> None:

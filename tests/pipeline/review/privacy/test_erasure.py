@@ -154,6 +154,8 @@ def test_a_room_s_clip_with_the_speaker_s_voice_goes_but_its_case_stays(archive:
     assert [archive.state(case) for case in (heard, elsewhere)] == ["case", "audio"]
     with archive.database.read() as connection:
         assert {one.reporter for one in user_reports.of_case(connection, heard)} == {"cy", "dee"}
+        lines = [line.subject for line in audit_log.all_lines(connection) if line.action == "audio.erase"]
+    assert lines == [heard], "without this line, the missing clip would look like a fault of a report"
 
 
 def test_a_reporter_is_forgotten_but_their_report_stays(archive: Archive) -> None:

@@ -1,21 +1,28 @@
 """Recall, prevalence and precision from audits and second opinions in a real store, compared with sums made by hand."""
 
 import math
+import random
 from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.contract.messages import SAMPLE_RATE, Flag, Verdict
+from pipeline.review import audit_log
 from pipeline.review.cases.case_values import Choice, Filters
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
-from pipeline.review.quality import audits, drawing, snapshot
+from pipeline.review.quality import audits, drawing, quality_checks, review_errors, snapshot
 from pipeline.review.quality.audits import Judged, JudgedSpeech, Recall, Reviewed
 from pipeline.review.quality.figure import Window
-from pipeline.review.quality.statistics import Estimate, poisson_interval, wilson
+from pipeline.review.quality.quality_checks import Kind
+from pipeline.review.quality.review_errors import ReviewErrors
+from pipeline.review.quality.statistics import Estimate, Share, poisson_interval, wilson
 from pipeline.review.review_store import SqlReviewStore
 from tests.builders import NOON, flag, released_flag, withheld_flag
 
@@ -104,7 +111,9 @@ def test_recall_and_prevalence_of_a_label(database: Database, filled: SqlReviewS
     assert (violence.missed.value, violence.value) == (0, 1.0)
     seconds = audits.prevalence(judged, "hate")
     assert seconds is not None
-    assert seconds.value == pytest.approx(2 * SCALE * 5 * 4 / (60 * 2 + 40 * 4 + 5 * 3))
+    # The seconds of the decided audits stand for all passed seconds.
+    scale = (60 * 2 + 40 * 4) / (4 * 10 * 2 + 8 * 5 * 4)
+    assert seconds.value == pytest.approx(2 * scale * 5 * 4 / (60 * 2 + 40 * 4 + 5 * 3))
 
 
 def test_recall_of_a_language(database: Database, filled: SqlReviewStore) -> None:
@@ -119,9 +128,10 @@ def test_recall_of_a_language(database: Database, filled: SqlReviewStore) -> Non
 
 def test_prevalence(database: Database, filled: SqlReviewStore) -> None:
     found = audits.prevalence(read(database))
-    violating = SCALE * (10 * 2 + 2 * 5 * 4) + 3 / 4 * 5 * 3
+    spoken = 60 * 2 + 40 * 4
+    violating = spoken * (10 * 2 + 2 * 5 * 4) / (4 * 10 * 2 + 8 * 5 * 4) + 3 / 4 * 5 * 3
     assert found is not None
-    assert found.value == pytest.approx(violating / (60 * 2 + 40 * 4 + 5 * 3))
+    assert found.value == pytest.approx(violating / (spoken + 5 * 3))
     assert found.interval[0] < found.value < found.interval[1]
 
 
@@ -129,6 +139,46 @@ def test_the_audits_stand_for_all_passed_speech(database: Database, filled: SqlR
     assert audits.represented(read(database)) == pytest.approx((6 * 10 + 8 * 5) / 100)
     filled.add([passed(f"late{n}", 3_000 + n) for n in range(100)], NOON + 3_200)
     assert audits.represented(read(database)) == pytest.approx(0.5)
+
+
+def test_audits_stand_for_no_more_than_all_speech(database: Database) -> None:
+    """Of 10 utterances, 4 were drawn with the probability 0.3."""
+    SqlReviewStore(database).add([passed(f"a{n}", n) for n in range(10)], NOON + 20, [f"a{n}" for n in range(4)], 0.3)
+    assert audits.represented(read(database)) == 1.0
+
+
+@given(st.integers(0, 2**32))
+def test_figures_of_small_cells_stay_in_range(seed: int) -> None:
+    """A handful of audits, of which most are upheld, and some are much longer than the other speech."""
+    rng = random.Random(seed)  # noqa: S311 - no secret
+    fields: dict[str, Any] = {"language": "zh", "model": "m", "policy": "p", "room_type": "default"}
+    passed_ = rng.randint(1, 60)
+    seconds = rng.choices((1, 2, 15), k=passed_)
+    drawn = rng.sample(range(passed_), rng.randint(1, min(passed_, 6)))
+    audited = tuple(
+        JudgedSpeech(
+            **fields,
+            count=1,
+            samples=seconds[place],
+            squares=seconds[place] ** 2,
+            verdict=rng.choice(("uphold", "uphold", "dismiss")),
+            probability=rng.uniform(0.02, 0.5),
+        )
+        for place in drawn
+    )
+    flagged = tuple(
+        JudgedSpeech(**fields, count=n, samples=3 * n, squares=9 * n, verdict=verdict)
+        for verdict in ("uphold", "dismiss", None)
+        if (n := rng.randint(0, 3))
+    )
+    speech = JudgedSpeech(**fields, count=passed_, samples=sum(seconds))
+    judged = Judged(passed=(speech,), audits=audited, flagged=flagged)
+    prevalence, recall = audits.prevalence(judged), audits.recall(judged)
+    assert prevalence is not None
+    assert recall is not None
+    for found in (prevalence, recall):
+        if not math.isnan(found.value):
+            assert 0 <= found.interval[0] <= found.value <= found.interval[1] <= 1
 
 
 def test_verdicts_count_as_they_stood_at_the_end_of_the_window(database: Database, filled: SqlReviewStore) -> None:
@@ -180,6 +230,155 @@ def test_precision_comes_from_the_blind_second_opinions(
     assert audits.precision(reviewed(database).part("label", "hate")) is None
 
 
+def test_two_of_three_people_decide_an_upheld_audit(database: Database, tmp_path: Path) -> None:
+    """Of 6 audits, 5 are upheld: of them, 2 are confirmed, 1 by the third person, 1 is refuted, and 1 dispute waits."""
+    store, evidence = SqlReviewStore(database), EvidenceFolder(tmp_path / "clips")
+    speech = [passed(f"a{n}", 10.0 * n) for n in range(6)]
+    cases = [one.case for one in store.add([*speech, passed("b", 90)], NOON, [one.id for one in speech], 0.5)]
+    store.add([caught("c", 100)], NOON)
+    for n, case in enumerate(cases):
+        decide(store, case, "uphold" if n < 5 else "dismiss")
+    once = read(database)
+    assert (once.reviewed, sum(one.count for one in once.found)) == (False, 5)
+    opinions: list[tuple[Kind, int, Verdict]] = [("upheld", 0, "uphold"), ("second", 1, "uphold")]
+    opinions += [("upheld", n, "dismiss") for n in (2, 3, 4)]
+    opinions += [("third", 2, "uphold"), ("third", 3, "dismiss")]
+    for kind, n, verdict in opinions:
+        with database.write() as connection:
+            copy = drawing.copy(connection, evidence, kind, cases[n], f"{kind}{n}", 1.0, LATER + 10)
+        store.decide(copy or "", f"{kind} person", Choice(verdict=verdict), LATER + 20)
+    found = read(database)
+    settled = {one.settled: one.count for one in found.audits if one.violating}
+    assert settled == {"uphold": 3, "dismiss": 1, None: 1}
+    assert (found.reviewed, found.waiting, sum(one.count for one in found.found)) == (True, 5 / 4, 3)
+    assert read(database, Window(NOON, LATER + 15)).reviewed is False, "later opinions do not count"
+    recall = audits.recall(found)
+    assert recall is not None
+    assert recall.found == 3
+    assert not recall.corrected, "nobody has checked the decisions on flagged speech"
+
+
+def test_errors_of_reviewers_come_from_second_opinions_and_golden_cases(database: Database, tmp_path: Path) -> None:
+    """A dispute that waits, and the second opinion on an audit, are no evidence about flagged speech."""
+    store, evidence = SqlReviewStore(database), EvidenceFolder(tmp_path / "clips")
+    cases = [one.case for one in store.add([caught(f"c{n}", 100.0 * n) for n in range(5)], NOON)]
+    [audit] = store.add([passed("a", 900)], NOON, ["a"], 0.5)
+    for case in (*cases, audit.case):
+        decide(store, case, "uphold")
+    with database.write() as connection:
+        quality_checks.mark_golden(connection, cases[4], "lea", "dismiss", LATER)
+    given: list[tuple[Kind, str, Verdict]] = [
+        ("second", cases[0], "uphold"),
+        ("second", cases[1], "dismiss"), ("third", cases[1], "dismiss"),
+        ("second", cases[2], "dismiss"), ("third", cases[2], "uphold"),
+        ("second", cases[3], "dismiss"),
+        ("golden", cases[4], "uphold"),
+        ("second", audit.case, "uphold"),
+    ]  # fmt: skip
+    for n, (kind, case, verdict) in enumerate(given):
+        with database.write() as connection:
+            copy = drawing.copy(connection, evidence, kind, case, str(n), 1.0, LATER + 10)
+        store.decide(copy or "", f"person {n}", Choice(verdict=verdict), LATER + 20)
+    found = read(database).errors
+    assert found.harmless == Share(2, 3), "one of two opinions, and the answer to the golden case"
+    assert found.violating == Share(1, 4)
+    assert not found.known, "too few"
+    with database.write() as connection:
+        audit_log.append(connection, LATER, "lea", "case.golden", cases[4], {"verdict": "dismiss"})
+        quality_checks.unmark_golden(connection, cases[4])
+        audit_log.append(connection, DAY.until, "lea", "case.golden", cases[4], {"verdict": None})
+    assert read(database).errors == found, "what is golden later changes no figure of a past window"
+
+
+def test_a_third_opinion_decides_in_the_precision(database: Database, tmp_path: Path) -> None:
+    store, evidence = SqlReviewStore(database), EvidenceFolder(tmp_path / "clips")
+    [case] = store.add([caught("c", 100)], NOON)
+    decide(store, case.case, "uphold")
+    opinions: list[tuple[Kind, Verdict]] = [("second", "dismiss"), ("third", "uphold")]
+    for kind, verdict in opinions:
+        with database.write() as connection:
+            copy = drawing.copy(connection, evidence, kind, case.case, kind, 1.0, LATER + 10)
+        store.decide(copy or "", f"{kind} person", Choice(verdict=verdict), LATER + 20)
+    found = audits.precision(reviewed(database))
+    assert found is not None
+    assert found.value == 1.0
+
+
+def speech(count: int, verdict: str | None = "dismiss", settled: str | None = None, probability: float = 0.1) -> Any:
+    return JudgedSpeech(
+        language="zh", model="m", policy="p", room_type="r", count=count, samples=count, squares=count,
+        verdict=verdict, settled=settled, probability=probability,
+    )  # fmt: skip
+
+
+def test_what_reviewers_uphold_wrongly_is_taken_off() -> None:
+    """The expected counts of 1 % wrong decisions, of 100,000 utterances: 300 are missed, and 700 of 900 flags right."""
+    e, n, missed = 0.01, 10_000, 30  # audits, and missed violations among them
+    twice, disputed = e**2 * (2 - e), e * (1 - e) ** 2
+    upheld = missed * (1 - e) ** 2 * (1 + e) + (n - missed) * twice
+    refuted = missed * (1 - e) * e**2 + (n - missed) * disputed
+    judged = Judged(
+        passed=(speech(100_000, None, probability=1.0),),
+        audits=(
+            speech(round(upheld), "uphold", "uphold"),
+            speech(round(refuted), "uphold", "dismiss"),
+            speech(round(n - upheld - refuted)),
+        ),
+        flagged=(speech(695, "uphold", probability=1.0), speech(205, probability=1.0)),
+        errors=ReviewErrors(harmless=Share(4, 400), violating=Share(14, 1_400)),
+    )
+    found, prevalence = audits.recall(judged), audits.prevalence(judged)
+    assert found is not None
+    assert prevalence is not None
+    assert found.corrected
+    assert found.value == pytest.approx(0.7, abs=0.005)
+    assert prevalence.value == pytest.approx(1_000 / 100_900, rel=0.01)
+    once = audits.recall(replace(judged, audits=(speech(round(upheld + refuted), "uphold"), judged.audits[2])))
+    assert once is not None
+    assert not once.corrected
+    assert once.interval[1] < 0.5, "one person's verdicts give a wrong recall"
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40), st.integers(0, 40))
+def test_any_errors_of_reviewers_give_figures_in_range(wrong: int, right: int, missed: int, seen: int) -> None:
+    judged = Judged(
+        passed=(speech(1_000, None, probability=1.0),),
+        audits=(speech(3, "uphold", "uphold"), speech(2, "uphold", "dismiss"), speech(1, "uphold"), speech(50)),
+        flagged=(speech(7, "uphold", probability=1.0), speech(5, probability=1.0)),
+        errors=ReviewErrors(harmless=Share(wrong, wrong + right), violating=Share(missed, missed + seen)),
+    )
+    recall, prevalence = audits.recall(judged), audits.prevalence(judged)
+    assert recall is not None
+    assert prevalence is not None
+    for found in (recall, prevalence):
+        if not math.isnan(found.value):
+            assert 0 <= found.interval[0] <= found.value <= found.interval[1] <= 1
+    assert recall.corrected == (wrong < right and missed < seen and wrong + right + missed + seen >= 30)
+
+
+@given(st.floats(0, 0.3))
+def test_the_error_of_two_people_follows_from_their_disputes(error: float) -> None:
+    n = 10**9
+    disputed = Share(round(n * error * (1 - error) ** 2), n)
+    assert review_errors.twice_wrong(disputed, disputed.hits).value == pytest.approx(
+        error**2 * (2 - error), rel=0.02, abs=1e-6
+    )
+
+
+def test_the_number_of_needed_audits_follows_from_the_caught_speech() -> None:
+    judged = Judged(
+        passed=(speech(100_000, None, probability=1.0),),
+        audits=(speech(1_000),),
+        flagged=(speech(700, "uphold", probability=1.0),),
+    )
+    assert audits.needed(judged) == math.ceil(162.06 / 700 * 100_000)
+    assert audits.needed(replace(judged, flagged=())) is None
+    found = audits.recall(judged)
+    assert found is not None
+    assert found.at_least
+    assert 0.6 < found.interval[0] < 0.8
+
+
 def test_time_before_the_first_tally_is_left_out(database: Database, filled: SqlReviewStore) -> None:
     assert read(database, Window(NOON - 86_400 * 30, DAY.until)) == read(database)
 
@@ -189,7 +388,7 @@ def test_an_empty_store_has_no_recall(database: Database) -> None:
     assert nothing == Judged()
     assert (audits.recall(nothing), audits.prevalence(nothing), audits.represented(nothing)) == (None, None, None)
     none = Estimate(0.0, (0.0, 0.0))
-    assert math.isnan(Recall(none, none, 1, 1, 0).value)
+    assert math.isnan(Recall(none, none, False, 1, 1, 0).value)
 
 
 def test_a_severity_without_decisions_counts_like_the_others() -> None:

@@ -87,6 +87,44 @@ def test_a_third_opinion_settles_a_disagreement(desk: Desk) -> None:
     assert (pair.settled, pair.third and pair.third.moderator) == ("dismiss", "lea")
 
 
+def test_each_upheld_audit_gets_a_second_and_a_third_opinion(desk: Desk) -> None:
+    """None of these decisions is in the random share."""
+    few = Shares(second=1e-9, golden=0.0)
+    names = ("upheld", "dismissed", "other")
+    said = [flag(name, 100 + n, 101 + n, suggestion="pass", flagged=()) for n, name in enumerate(names)]
+    upheld, dismissed, _ = (one.case for one in desk.store.add(said, NOON + 200, names, 0.5))
+    desk.decide(upheld, "ana", "uphold", NOON + 300)
+    desk.decide(dismissed, "ana", "dismiss", NOON + 300)
+    assert desk.draw(few, NOON + 305) == []  # ana can still undo it
+    assert desk.draw(Shares(second=0.0, golden=0.0), NOON + 400) == [], "second opinions are off"
+    # A day without a console: older than what is drawn at random.
+    [second] = desk.draw(few, NOON + 86_400)
+    assert desk.draw(few, NOON + 86_500) == []
+    desk.decide(second, "ben", "dismiss", NOON + 86_600)
+    [third] = desk.draw(few, NOON + 86_700)
+    with desk.database.read() as connection:
+        assert agreement_figures.pairs(connection, 0) == [], "it is no random sample of decisions"
+        [pair] = agreement_figures.pairs(connection, 0, kinds=quality_checks.SECONDS)
+        assert (pair.original, pair.second.verdict, pair.settled) == (upheld, "dismiss", None)
+        found = [quality_checks.check_of(connection, case) for case in (second, third)]
+        barred = {who for who in PEOPLE if third in quality_checks.barred(connection, who, NOON + 86_700)}
+    assert [(one.kind, one.original, one.probability) for one in found if one] == [
+        ("upheld", upheld, 1.0),
+        ("third", upheld, 1.0),
+    ]
+    assert barred == {"ana", "ben"}
+
+
+def test_an_upheld_audit_that_was_drawn_at_random_gets_no_other_opinion(desk: Desk) -> None:
+    said = flag("audit", 100, 101, suggestion="pass", flagged=())
+    [audit] = desk.store.add([said], NOON + 200, ["audit"], 0.5)
+    desk.decide(audit.case, "ana", "uphold", NOON + 300)
+    desk.draw(SECOND, NOON + 400)
+    with desk.database.read() as connection:
+        kinds = connection.scalars(select(CHECKS.c.kind).where(CHECKS.c.original == audit.case)).all()
+    assert kinds == ["second"]
+
+
 def test_an_undone_check_waits_again(desk: Desk) -> None:
     [copy] = desk.draw(SECOND, NOON + 11)
     desk.decide(copy, "ben", "dismiss", NOON + 12)
