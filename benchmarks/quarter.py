@@ -56,7 +56,8 @@ def fill(database: Database, utterances: int, cases: int, days: int = DAYS) -> N
         for table in (CASES, FLAGS, EVIDENCE, DECISIONS, ACTIONS, AUDIT, CHECKS, APPEALS, REPORTS):
             _insert(database, table, (row for story in tables for row in story.get(table.name, ())))
     with database.write() as connection:
-        connection.execute(text("ANALYZE"))
+        if connection.dialect.name == "postgresql":  # autovacuum does it; nothing does it on SQLite
+            connection.execute(text("ANALYZE"))
 
 
 def tallies(utterances: int, days: int = DAYS) -> Iterator[Row]:

@@ -160,18 +160,21 @@ class Player:
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
+        self._end = 0.0
         if not (process.stdin and process.stdout and process.stdout.readline()):
             raise SystemExit("The microphones cannot connect to the gateway. The error is above.")
 
     def start(self, warm: float, seconds: float) -> float:
         """Start the conversations. Returns when the measurement begins, in UTC seconds: `warm` seconds from now."""
         begin = time.time() + warm
-        print(begin, begin + seconds, file=self._process.stdin, flush=True)
+        self._end = begin + seconds
+        print(begin, self._end, file=self._process.stdin, flush=True)
         return begin
 
     def sent(self) -> Sent:
         """Wait for the end, and return what was sent."""
-        return msgspec.json.decode(self._process.communicate(timeout=PATIENCE_SECONDS)[0], type=Sent)
+        patience = max(0.0, self._end - time.time()) + PATIENCE_SECONDS
+        return msgspec.json.decode(self._process.communicate(timeout=patience)[0], type=Sent)
 
 
 @contextmanager

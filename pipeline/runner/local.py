@@ -65,6 +65,8 @@ class StageRunner:
         recovery: Recovery | None,
         metrics: Metrics,
         clock: Clock | None,
+        *,
+        beside_live: bool = False,
     ) -> None:
         self.stage = stage
         self.queue: asyncio.Queue[tuple[Message | None, float]] = asyncio.Queue(stage.batch * QUEUE_BATCHES)
@@ -83,7 +85,7 @@ class StageRunner:
         self._taken = 0
         self._refuses = False
         self._begun: list[Message] = []  # messages that were taken, and that the stage works on beside the next ones
-        begin = step_back if stage.spares else None
+        begin = step_back if stage.spares or beside_live else None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=stage.name, initializer=begin)
 
     async def start(self, build: Callable[[], Processor[Any, Any]]) -> None:
@@ -265,7 +267,8 @@ class LocalRunner:
     without it, the files of the settings have them. `clock` (UTC seconds) is for live audio: it ends the speech of a
     speaker who falls silent without leaving. For files it is None. `build` replaces `build_processor`. The block raises
     the error of a failed stage. But live audio does not stop for a failure of a stage that nothing waits for: that
-    stage is off for a while by `timer` (seconds that never go back).
+    stage is off for a while by `timer` (seconds that never go back). With `beside_live`, the stages let the live audio
+    of another runner go first.
     """
 
     def __init__(
@@ -280,9 +283,11 @@ class LocalRunner:
         clock: Clock | None = time.time,
         timer: Callable[[], float] = time.monotonic,
         build: Callable[..., Processor[Any, Any]] = build_processor,
+        beside_live: bool = False,
     ) -> None:
         self._settings = settings
         self._build_processor = build
+        self._beside_live = beside_live
         self._rules = rules
         self._metrics = metrics
         self._clock, self._timer = clock, timer
@@ -317,7 +322,9 @@ class LocalRunner:
     def _runner(self, stage: Stage, stages: Sequence[Stage]) -> StageRunner:
         before = sum(len({*each.gives} & {*stage.takes}) > 0 for each in stages)
         sources = before + (AUDIO in stage.takes)
-        return StageRunner(stage, sources, self._tap, self._recovery, self._metrics, self._clock)
+        return StageRunner(
+            stage, sources, self._tap, self._recovery, self._metrics, self._clock, beside_live=self._beside_live
+        )
 
     def _takers(self, topic: Topic) -> list[StageRunner]:
         return [runner for runner in self._runners if topic in runner.stage.takes]

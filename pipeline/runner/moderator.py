@@ -111,11 +111,13 @@ class Moderator:
         name: str | None = None,
         longest: float = math.inf,
         batch: int = TRANSCRIBE.batch,
+        *,
+        beside_live: bool = False,
     ) -> "AsyncIterator[Found]":
         """Yield the end of each utterance of a recording, its flag or its status, and then the recording's report.
 
         Errors name the recording `name`. Only its first `longest` seconds are moderated. At most `batch` utterances are
-        transcribed at once.
+        transcribed at once. `beside_live` says whether the process moderates live rooms, too. Their speech goes first.
         """
         from pipeline.runner.recordings_runner import Recordings
 
@@ -123,7 +125,10 @@ class Moderator:
         rules = self._rules.now if self._rules else None  # one version judges a whole recording
         # Each recording would have a budget of its own for the second reader.
         settings = self._settings.model_copy(update={"reader": ReaderSettings()})
-        async for found in Recordings([path], settings, self._metrics, room_type, names, longest, rules, batch):
+        recordings = Recordings(
+            [path], settings, self._metrics, room_type, names, longest, rules, batch, beside_live=beside_live
+        )
+        async for found in recordings:
             yield found
 
     async def _moderated(self, path: Path, room_type: str) -> ModeratedFile:

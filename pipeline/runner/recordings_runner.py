@@ -101,6 +101,8 @@ class Recordings:
     """Makes the rules of the judge; None: the files of the settings have them."""
     batch: int = TRANSCRIBE.batch
     """Utterances that are transcribed at once, at most."""
+    beside_live: bool = False
+    """Whether the process moderates live rooms, too. Their speech goes first."""
     _found: "asyncio.Queue[Found | None]" = field(default_factory=asyncio.Queue)
     _files: dict[str, _Progress] = field(default_factory=dict)
 
@@ -119,7 +121,13 @@ class Recordings:
             dataclasses.replace(stage, batch=self.batch) if stage is TRANSCRIBE else stage for stage in MODERATING
         ]
         async with LocalRunner(
-            self.settings, self.metrics, self._tap, stages=stages, rules=self.rules, clock=None
+            self.settings,
+            self.metrics,
+            self._tap,
+            stages=stages,
+            rules=self.rules,
+            clock=None,
+            beside_live=self.beside_live,
         ) as runner:
             for path in self.paths:
                 await self._feed_file(runner, path)

@@ -113,6 +113,8 @@ MEASURES: tuple[Measure, ...] = get_args(Measure)
 TALLY_FILE, LEDGER_FILE = "tallies.csv", "room_hours.csv"
 TABLES: Mapping[str, Table] = {TALLY_FILE: TALLIES, LEDGER_FILE: ROOM_HOURS}
 """The tables that a bundle has, by file."""
+FAST = 1
+"""The level of zlib: a quarter's tallies take seconds at the default one."""
 LEFT_OUT = {"received_at"}
 """Columns that no figure uses."""
 
@@ -131,7 +133,7 @@ def packed(connection: Connection, window: Window) -> dict[str, Packed]:
 
 def _packed(pages: Iterable[bytes]) -> Packed:
     # Page by page: the CSV of a quarter would fill the memory.
-    made, digest, parts = zlib.compressobj(), sha256(), []
+    made, digest, parts = zlib.compressobj(FAST), sha256(), []
     for page in pages:
         digest.update(page)
         parts.append(made.compress(page))

@@ -42,7 +42,7 @@ NAME = "The recording"
 """What errors call a recording, because its name at the sender may be a secret."""
 
 BATCH = 4
-"""Utterances of a recording that are transcribed at once. Live speech waits for one batch of each token at most."""
+"""Utterances of a recording that are transcribed at once. Those of other tokens wait for one batch at most."""
 
 MAX_BODY_BYTES = 1_048_576
 """Largest body of a request with texts."""
@@ -93,7 +93,7 @@ def open_backend(settings: Settings, database: Database, moderator: Moderator, *
     """Make the backend. Raises ConfigError for a wrong label file."""
     longest = settings.api.max_audio_seconds
     categories = Categories(labels.load_labels(settings.judge.labels))
-    moderate = partial(moderator.results, name=NAME, longest=longest, batch=BATCH)
+    moderate = partial(moderator.results, name=NAME, longest=longest, batch=BATCH, beside_live=beside_live)
     jobs = Jobs(moderate, categories, database, settings, time.time)
     return Backend(settings, database, moderator, categories, jobs, TextQueue(beside_live), time.time())
 

@@ -19,7 +19,6 @@ from sqlalchemy import (
     ScalarSelect,
     Select,
     String,
-    Subquery,
     Table,
     and_,
     case,
@@ -115,6 +114,22 @@ COPIED = (
 OF_CASE = ("kind", *COPIED, "verdict", "last_at")
 """Columns of SNAPSHOT that UPHOLDS has, too."""
 
+STANDING = Table(
+    # The first and the last standing decision of each case that has one. The key spares SQLite a scan for each case.
+    "standing_snapshot",
+    MetaData(),
+    Column("case_id", String, primary_key=True),
+    Column("first_at", Double, nullable=False),
+    Column("last_at", Double, nullable=False),
+    Column("verdict", String, nullable=False),
+    # The label that the last decision gives; NULL: it gives none.
+    Column("corrected", String),
+    sqlite_with_rowid=False,
+    **TEMPORARY,
+)
+OF_STANDING = ("first_at", "last_at", "verdict", "corrected")
+"""Columns of STANDING that SNAPSHOT has, too. There, NULL is for a case without a standing decision."""
+
 SNAPSHOT = Table(
     "case_snapshot",
     MetaData(),
@@ -122,12 +137,7 @@ SNAPSHOT = Table(
     # "machine", "audit" or "report"; "copy": a check that copies another case.
     Column("kind", String, nullable=False),
     *(Column(name, CASES.c[name].type, nullable=False) for name in COPIED),
-    # The first and the last standing decision (`in_force`). NULL: there is none.
-    Column("first_at", Double),
-    Column("last_at", Double),
-    Column("verdict", String),
-    # The label that the last decision gives; NULL: it gives none.
-    Column("corrected", String),
+    *(Column(name, STANDING.c[name].type) for name in OF_STANDING),
     sqlite_with_rowid=False,
     **TEMPORARY,
 )
@@ -184,6 +194,7 @@ def take_cases(connection: Connection, until: float, since: float = 0.0) -> None
     """Fill SNAPSHOT alone, as `take` does. Precision and recall need no more."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SET LOCAL work_mem = '{SORT_MEMORY}'")
+    _fill(connection, STANDING, _standing(since, until))
     _fill(connection, SNAPSHOT, _cases(since, until))
 
 
@@ -197,26 +208,25 @@ def _fill(connection: Connection, table: Table, query: Select[Any]) -> None:
 
 
 def _cases(since: float, until: float) -> Select[Any]:
-    decided = _decided(since, until)
     machine = case((CASES.c.suggestion == "pass", "audit"), else_="machine")
     kind = case((CASES.c.id.in_(COPIES), "copy"), (CASES.c.policy == REPORTED, "report"), else_=machine)
     columns = [CASES.c.id, kind, *(CASES.c[name] for name in COPIED)]
-    columns += [decided.c[name] for name in ("first_at", "last_at", "verdict", "label")]
-    query = select(*columns).select_from(CASES.outerjoin(decided, decided.c.case_id == CASES.c.id))
+    columns += [STANDING.c[name] for name in OF_STANDING]
+    query = select(*columns).select_from(CASES.outerjoin(STANDING, STANDING.c.case_id == CASES.c.id))
     # In the order of the key, so that SQLite only appends to the table.
     return query.where(CASES.c.created_at >= since, CASES.c.created_at < until, REAL).order_by(CASES.c.id)
 
 
-def _decided(since: float, until: float) -> Subquery:
-    """Return the first and the last standing decision of each case that was stored since `since` and has one."""
+def _standing(since: float, until: float) -> Select[Any]:
     newest_first = (DECISIONS.c.at.desc(), DECISIONS.c.id.desc())
     place = func.row_number().over(partition_by=DECISIONS.c.case_id, order_by=newest_first)
     first = func.min(DECISIONS.c.at).over(partition_by=DECISIONS.c.case_id)
-    columns = (DECISIONS.c.case_id, DECISIONS.c.verdict, DECISIONS.c.label, DECISIONS.c.at.label("last_at"))
-    query = select(*columns, first.label("first_at"), place.label("place"))
+    last = (DECISIONS.c.at.label("last_at"), DECISIONS.c.verdict, DECISIONS.c.label)
+    query = select(DECISIONS.c.case_id, first.label("first_at"), *last, place.label("place"))
     # No decision is older than its case, so those before `since` need not be ranked.
     ranked = query.where(DECISIONS.c.at >= since, *in_force(until)).subquery()
-    return select(ranked).where(ranked.c.place == 1).subquery()
+    newest = select(*list(ranked.c)[:-1]).where(ranked.c.place == 1)
+    return newest.order_by(ranked.c.case_id)
 
 
 def _upholds(since: float, until: float) -> Select[Any]:

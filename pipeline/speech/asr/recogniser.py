@@ -4,15 +4,19 @@ On a GPU, PyTorch runs openai-whisper's model. On the CPU, CTranslate2 runs the 
 To use another recogniser, write a module with `load_engine`, and name it in `ENGINES` and in `asr.engine`.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
+from threading import Condition
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.compute_device import CPU, find_device
+from pipeline.base.cpu_cores import is_back
 from pipeline.base.errors import ConfigError
 from pipeline.base.libraries import require
 from pipeline.base.shared_models import SharedModels
@@ -116,6 +120,50 @@ class Recogniser(Protocol):
         """
 
 
+PATIENCE_SECONDS = 10.0
+"""Seconds for which a clip waits at most while others transcribe, so that recordings beside busy rooms end, too."""
+
+
+class SharedRecogniser:
+    """A recogniser for the threads of a process. They use it at the same time.
+
+    But a thread that has stepped back, as the one for recordings beside live rooms, transcribes clip by clip, each when
+    no other thread transcribes.
+    """
+
+    def __init__(self, recogniser: Recogniser) -> None:
+        self.name = recogniser.name
+        self._recogniser = recogniser
+        self._changed = Condition()
+        self._first = 0  # calls of threads that have not stepped back
+
+    def transcribe(
+        self, clips: Sequence[Clip], *, words: bool = False, has_room: HasRoom = always_room
+    ) -> list[Recognition]:
+        """See `Recogniser`."""
+        work = partial(self._recogniser.transcribe, words=words, has_room=has_room)
+        if is_back():
+            return [found for clip in clips for found in self._behind(partial(work, [clip]))]
+        with self._going_first():
+            return work(clips)
+
+    def _behind(self, work: Callable[[], list[Recognition]]) -> list[Recognition]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._first, PATIENCE_SECONDS)
+        return work()
+
+    @contextmanager
+    def _going_first(self) -> Iterator[None]:
+        with self._changed:
+            self._first += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._first -= 1
+                self._changed.notify_all()
+
+
 ENGINES = {
     "ctranslate2": "pipeline.speech.asr.ctranslate2_engine",
     "openai-whisper": "pipeline.speech.asr.openai_whisper_engine",
@@ -132,7 +180,8 @@ def load_recogniser(asr: Asr) -> Recogniser:
     """
     asr = placed(asr)
     require(asr.engine, f"asr.engine: {asr.engine}")
-    return _shelf.get(asr.model_dump_json(), lambda: import_module(ENGINES[asr.engine]).load_engine(asr))
+    load = partial(import_module(ENGINES[asr.engine]).load_engine, asr)
+    return _shelf.get(asr.model_dump_json(), lambda: SharedRecogniser(load()))
 
 
 def check_languages(asr: Asr, knows: Callable[[str], bool], *, multilingual: bool) -> None:

@@ -229,6 +229,8 @@ class SentSpeech:
         self._padding = round(PAD_SECONDS * SAMPLE_RATE)
         self._ends = RecentDict[tuple[Key, int], int](REMEMBERED_SPEECH)
         """The end sample of each utterance, by speaker and first sample after its overlap, in units of the padding."""
+        self._cut_within = RecentDict[Key, tuple[int, int]](REMEMBERED_SPEECH)
+        """Where a piece was cut before the end of what was returned, and this end. The next piece may begin between."""
 
     def note(self, utterances: Iterable[Utterance]) -> None:
         """Remember `utterances`."""
@@ -248,9 +250,8 @@ class SentSpeech:
         if known == before:
             return piece
         new = piece.start + samples.size - known
-        if new < 0 and piece.cut.forced:
-            # It was cut before the end of what was returned. So the next piece begins in this, after its overlap.
-            self._note(key, piece.start + samples.size, known)
+        if new < 0:
+            self._cut_within[key] = piece.start + samples.size, known
         # It must not have all of a short part that was returned last: then both would be cases of the same words.
         repeated = min(self._overlap, new, known - before)
         if new + repeated < self._shortest:
@@ -264,9 +265,13 @@ class SentSpeech:
         self._ends[place] = max(end, self._ends.get(place, 0))
 
     def _end(self, key: Key, first: int) -> int:
-        """The latest end of the utterances that begin at `first`, or up to the padding before or after it; else 0."""
+        """The latest end of the utterances that begin at `first`, or up to the padding before or after it; else 0.
+
+        Also the end of the utterances within which the speech before was cut, if `first` is in them.
+        """
         near = first // self._padding
-        return max(self._ends.get((key, place), 0) for place in (near - 1, near, near + 1))
+        cut, end = self._cut_within.get(key, (0, 0))
+        return max(end if cut <= first else 0, *(self._ends.get((key, near + step), 0) for step in (-1, 0, 1)))
 
 
 class FaultExamples:

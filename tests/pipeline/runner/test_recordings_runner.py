@@ -15,7 +15,9 @@ import pytest
 from typer.testing import CliRunner
 
 from agents.commands.command_line import app
+from pipeline.base.cpu_cores import is_back
 from pipeline.base.metrics import Metrics
+from pipeline.connect.api.api_server import open_backend
 from pipeline.connect.api.moderation_answers import Categories
 from pipeline.connect.api.recording_jobs import Job, Jobs
 from pipeline.contract.messages import Flag, SpeechStatus, Utterance
@@ -166,6 +168,25 @@ async def test_speech_that_was_not_judged_is_not_called_clean(
     assert (report.suggestion, report.unheard) == (suggestion, len(fates) - fates.count("judged"))
     assert sum(isinstance(each, SpeechStatus) for each in found) == report.unheard
     assert (report.error is not None) == ("transcribe" in fates)
+
+
+@pytest.mark.parametrize("beside_live", [True, False])
+async def test_a_recording_of_the_api_steps_back_beside_live_rooms(
+    monkeypatch: pytest.MonkeyPatch, talk: Path, tmp_path: Path, beside_live: bool
+) -> None:
+    fated(monkeypatch, *("judged",) * 3)
+    heard, back = Fated.transcribe, set[bool]()
+
+    def transcribe(self: Fated, clips: Sequence[Clip], **options: Any) -> list[Recognition]:
+        back.add(is_back())
+        return heard(self, clips, **options)
+
+    monkeypatch.setattr(Fated, "transcribe", transcribe)
+    with closing(Database(f"sqlite:///{tmp_path}/store.db")) as database:
+        backend = open_backend(Settings(), database, Moderator.of(Settings()), beside_live=beside_live)
+        async with backend.jobs:
+            await backend.jobs._moderated(job := Job(0, talk, "default", 0.0))
+    assert (len(job.flags), back) == (3, {beside_live})
 
 
 async def test_speech_that_a_stage_loses_has_failed(

@@ -99,12 +99,13 @@ async def test_an_unsure_utterance_becomes_a_case_of_the_second_reader(server: R
     assert len(server.got) == 1
 
 
+@pytest.mark.parametrize("reply", [Reply(500), Reply(hang=True)], ids=["broken", "hangs"])
 async def test_without_the_reader_and_with_a_broken_one_the_flags_are_the_same(
-    server: ReceivingApp, tmp_path: Path
+    server: ReceivingApp, tmp_path: Path, reply: Reply
 ) -> None:
-    server.answer = lambda got: Reply(500)
+    server.answer = lambda got: reply
     off = await run(Settings(data_dir=tmp_path / "off"))
-    broken = await run(Settings(data_dir=tmp_path / "broken", reader=settings_of(server.url)))
+    broken = await run(Settings(data_dir=tmp_path / "broken", reader=settings_of(server.url, seconds=0.3)))
     assert "read" not in off
     assert broken["read"] == []
     assert [replace(flag, address=None) for flag in off["judge"]] == [

@@ -1,14 +1,19 @@
-"""Whole numbers are the same on both databases."""
+"""Whole numbers are the same on both databases, and a snapshot takes time by the number of cases."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from itertools import count
+from typing import Any
 
 import pytest
-from sqlalchemy import Double, literal, select, update
+from sqlalchemy import Double, insert, literal, select, text, update
 
 from pipeline.contract.messages import sample_of
 from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
-from pipeline.review.quality.snapshot import ceiling, floor, nearest, verdict_now
+from pipeline.review.quality.snapshot import ceiling, floor, nearest, take, verdict_now
 from pipeline.review.review_store import SqlReviewStore
-from pipeline.review.tables.core import CASES
+from pipeline.review.tables.core import CASES, DECISIONS
 from tests.builders import NOON, flag
 
 
@@ -43,6 +48,41 @@ def test_the_verdict_now_is_the_last_final_one(database: Database) -> None:
         connection.execute(update(CASES).where(CASES.c.id == escalated).values(verdict="escalate"))
         found = {row.id: row.verdict for row in connection.execute(select(CASES.c.id, verdict_now().label("verdict")))}
     assert found == {waits: None, upheld: "uphold", escalated: "uphold"}
+
+
+def test_old_statistics_do_not_make_a_snapshot_quadratic(sqlite_url: str) -> None:
+    """SQLite plans by statistics of 20 cases. A scan for each case would take 16 times the steps, not four times."""
+    with closing(Database(sqlite_url)) as database:
+        decide(database, range(20))
+        with database.write() as connection:
+            connection.execute(text("ANALYZE"))
+        decide(database, range(20, 400))
+        few = steps(database)
+        decide(database, range(400, 1_600))
+        assert few < steps(database) < 6 * few
+
+
+def decide(database: Database, numbers: Sequence[int]) -> None:
+    """Store a case for each number, with a decision. Their rows are copies, because `store.add` takes milliseconds."""
+    store = SqlReviewStore(database)
+    [made] = [outcome.case for outcome in store.add([flag(f"of {numbers[0]}", numbers[0], numbers[0] + 1)], NOON)]
+    store.decide(made, "ana", Choice(verdict="uphold"), NOON + 30)
+    with database.write() as connection:
+        for table, column in ((CASES, CASES.c.id), (DECISIONS, DECISIONS.c.case_id)):
+            row = dict(connection.execute(select(table).where(column == made)).mappings().one())
+            copies = [row | {"id": f"{row['id']}-{n}", column.name: f"{made}-{n}"} for n in numbers]
+            connection.execute(insert(table), copies)
+
+
+def steps(database: Database) -> int:
+    """The steps of SQLite's machine that a snapshot takes, in thousands."""
+    found = count()
+    with database.write() as connection:
+        raw: Any = connection.connection.dbapi_connection
+        raw.set_progress_handler(lambda: next(found) and None, 1_000)
+        take(connection, NOON + 100)
+        raw.set_progress_handler(None, 0)
+    return next(found)
 
 
 def whole(database: Database, value: object) -> int:

@@ -520,8 +520,8 @@ def audio(seconds: float) -> Samples:
     return np.arange(round(seconds * SAMPLE_RATE), dtype=np.float32)
 
 
-def piece(seconds: float) -> SpeechPiece:
-    return SpeechPiece({}, START, Cut(320, audio(seconds), forced=True, overlap=OVERLAP))
+def piece(seconds: float, at: float = 0.0, *, forced: bool = True) -> SpeechPiece:
+    return SpeechPiece({}, START + round(at * SAMPLE_RATE), Cut(320, audio(seconds), forced=forced, overlap=OVERLAP))
 
 
 def sent(*utterances: Utterance) -> SentSpeech:
@@ -574,6 +574,15 @@ def test_speech_may_be_returned_in_several_parts() -> None:
     last = sent(first, second).rest(KEY, piece(8.0))
     assert last is not None
     assert last.start == START + round(4.5 * SAMPLE_RATE)
+
+
+def test_speech_that_is_cut_at_another_pause_than_before_is_returned_once() -> None:
+    """Another worker hears a pause at 3 s. The first one heard none until 6 s, and returned a second part up to 9 s."""
+    known = sent(said(6.0), said(3.0, start=START + 6 * SAMPLE_RATE, overlap=0))
+    assert known.rest(KEY, piece(3.0, forced=False)) is None
+    assert known.rest(KEY, piece(5.6, at=3.4)) is None
+    after = piece(5.0, at=9.5)
+    assert known.rest(KEY, after) is after
 
 
 def test_the_number_of_remembered_utterances_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
