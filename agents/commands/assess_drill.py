@@ -12,7 +12,6 @@ import typer
 from agents.commands.app import Exit, add_group, settings_of
 from agents.commands.assess import By, assess, author, said, say, show, warn
 from agents.commands.store import database_of
-from pipeline.base.errors import InputError
 
 if TYPE_CHECKING:
     from pipeline.assessment.drill_speech import DrillLine, Voice
@@ -56,11 +55,7 @@ def run(
             envvar="VOXWARDEN_DRILL_TOKEN", help="Token of the gateway. Default: the first of gateway.tokens."
         ),
     ] = None,
-    audio: Annotated[Path | None, typer.Option(help="Folder of recordings, named like the lines.")] = None,
-    speak: Annotated[
-        str | None,
-        typer.Option(help="Command of a speech synthesiser, with {language}, {file} and {text}."),
-    ] = None,
+    audio: Annotated[Path | None, typer.Option(help="Folder of your own recordings, named like the lines.")] = None,
     languages: Languages = None,
     labels: Labels = None,
     room_type: Annotated[str, typer.Option(help="Type of the test rooms.")] = "default",
@@ -70,26 +65,32 @@ def run(
     """Send test sentences through the live gateway, and show what was detected.
 
     Each sentence is spoken in a room of its own, marked as a drill, so it counts in no production figure. Its cases
-    come to your moderators. Without --audio and --speak only the few sentences are spoken for which Voxwarden ships
-    recordings. The exit code is 3 if a flag is missing at the end.
+    come to your moderators. Voxwarden ships the speech of its own sentences; those of your drills.yaml need --audio.
+    The exit code is 3 if a flag is missing at the end. It is also 3 if the gateway refuses the speech; nothing is then
+    recorded.
 
     Examples:
       voxwarden assess drill run
-      voxwarden assess drill run --speak "espeak-ng -v {language} -w {file} {text}"
-      voxwarden assess drill run --audio recordings --language zh --label fraud
+      voxwarden assess drill run --language zh --label fraud
+      voxwarden assess drill run --audio recordings
     """
     from pipeline.assessment import drills
 
     settings = settings_of(ctx)
-    sounds = _sounds(_lines(settings, languages, labels), _voice(audio, speak))
+    sounds = _sounds(_lines(settings, languages, labels), _voice(audio))
     key = token or next((each.get_secret_value() for each in settings.gateway.tokens), "")
     with database_of(ctx) as database:
         with database.write() as connection:
             made, rooms = drills.begin(connection, [line for line, _ in sounds], author(by), time.time())
         say("{id}: {n} lines", id=made.id, n=len(rooms))
         send = partial(_send, database, made, gateway, key, room_type)
-        with ThreadPoolExecutor(AT_ONCE) as threads:
-            list(threads.map(send, rooms, [samples for _, samples in sounds]))  # `list` raises the first error
+        try:
+            with ThreadPoolExecutor(AT_ONCE) as threads:
+                list(threads.map(send, rooms, [samples for _, samples in sounds]))  # `list` raises the first error
+        except BaseException:  # also Ctrl-C
+            with database.write() as connection:
+                drills.cancel(connection, made.id, author(by), time.time())
+            raise
         missing = _await(database, made, wait)
         with database.write() as connection:
             drills.end(connection, made.id, author(by), time.time())
@@ -114,14 +115,10 @@ def _lines(settings: "Settings", languages: Sequence[str] | None, labels: Sequen
     ]
 
 
-def _voice(audio: Path | None, speak: str | None) -> "Voice":
+def _voice(audio: Path | None) -> "Voice":
     from pipeline.assessment import drill_speech
 
-    if audio and speak:
-        raise InputError("--audio and --speak exclude each other", "Give one of the two.")
-    if audio:
-        return drill_speech.folder(audio)
-    return drill_speech.synthesiser(speak) if speak else drill_speech.shipped(drill_speech.book())
+    return drill_speech.folder(audio) if audio else drill_speech.shipped
 
 
 def _sounds(lines: "Sequence[DrillLine]", voice: "Voice") -> "list[tuple[DrillLine, Samples]]":

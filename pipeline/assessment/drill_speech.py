@@ -1,17 +1,14 @@
-"""The speech of detection drills: recordings or a synthesiser, and its way to the gateway in real time."""
+"""The speech of detection drills: its sentences, their recordings, and their way to the gateway in real time."""
 
-import shlex
-import subprocess
+import hashlib
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import quote, urlencode
 
 import numpy as np
 from msgspec import Struct
-from pydantic import Field
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
 
 from pipeline.base.errors import DependencyError, InputError
@@ -22,13 +19,12 @@ from pipeline.speech.audio.encode import to_pcm16
 from pipeline.speech.audio.resample import Samples
 
 SHIPPED = Path(__file__).with_name("drills.yaml")
-RECORDINGS = Path(__file__).parents[1] / "runner" / "demo"
+RECORDINGS = Path(__file__).with_name("drill_recordings")
+"""A file of each shipped sentence. `python -m training.speech.drills` makes them."""
 CLEAN = "clean"
 SPEAKER = "drill"
 MAX_SECONDS = 15.0
 """The longest recording of a line. It is as long as the longest utterance."""
-SPEAK_SECONDS = 60
-"""The longest time that a synthesiser may take for a line."""
 FRAME_SECONDS = 0.2
 FRAME_BYTES = round(FRAME_SECONDS * SAMPLE_RATE) * 2  # 16-bit samples
 QUIET = 0.01
@@ -49,19 +45,10 @@ class DrillLine(Struct, frozen=True):
     text: str
 
 
-class RecordingPart(StrictModel):
-    """A part of a shipped recording, in seconds."""
-
-    file: str = Field(pattern="^[a-z-]+[.]ogg$")
-    begin: float = Field(alias="from", ge=0)
-    end: float = Field(alias="to")
-
-
 class Book(StrictModel):
     """The file of test sentences."""
 
     lines: dict[str, dict[str, tuple[str, ...]]]
-    recordings: dict[str, RecordingPart] = Field(default_factory=dict)
 
 
 def book() -> Book:
@@ -82,16 +69,14 @@ def lines_of(book: Book, enabled: Mapping[str, Collection[str]]) -> list[DrillLi
     ]
 
 
-def shipped(book: Book) -> Voice:
-    """Return the voice that has the shipped recordings."""
+def recording(line: DrillLine) -> Path:
+    """Return the file of a shipped sentence. Its name has a hash of the words: other words need another recording."""
+    return RECORDINGS / f"{line.language}-{hashlib.sha256(line.text.encode()).hexdigest()[:12]}.ogg"
 
-    def speak(line: DrillLine) -> Samples | None:
-        if (cut := book.recordings.get(line.name)) is None:
-            return None
-        samples = samples_of(RECORDINGS / cut.file)
-        return samples[round(cut.begin * SAMPLE_RATE) : round(cut.end * SAMPLE_RATE)]
 
-    return speak
+def shipped(line: DrillLine) -> Samples | None:
+    """Return the shipped sound of a line, 16 kHz mono; None if Voxwarden does not ship its words."""
+    return samples_of(file) if (file := recording(line)).is_file() else None
 
 
 def folder(path: Path) -> Voice:
@@ -108,33 +93,6 @@ def folder(path: Path) -> Voice:
         return _short(samples_of(files[line.name]), files[line.name]) if line.name in files else None
 
     return speak
-
-
-def synthesiser(command: str) -> Voice:
-    """Return the voice of a program, for example `espeak-ng -v {language} -w {file} {text}`.
-
-    Raises InputError if the command lacks {file} or {text}; later if the program fails.
-    """
-    if not all(place in command for place in ("{file}", "{text}")):
-        raise InputError("The command lacks {file} or {text}", "For example: espeak-ng -v {language} -w {file} {text}")
-    words = shlex.split(command)
-
-    def speak(line: DrillLine) -> Samples | None:
-        with TemporaryDirectory() as made:
-            file = Path(made) / f"{line.name}.wav"
-            places = {"{file}": str(file), "{text}": line.text, "{language}": line.language}
-            # Whole words are replaced, and no shell runs: a sentence may contain quotes, spaces and dollar signs.
-            _run([places.get(word, word) for word in words])
-            return _short(samples_of(file), file)
-
-    return speak
-
-
-def _run(words: list[str]) -> None:
-    try:
-        subprocess.run(words, check=True, capture_output=True, timeout=SPEAK_SECONDS)  # noqa: S603 - the user's own
-    except (OSError, subprocess.SubprocessError) as error:
-        raise InputError(f"The synthesiser failed: {words[0]}: {error}", "Try the command in a shell.") from error
 
 
 def _short(samples: Samples, file: Path) -> Samples:
@@ -155,7 +113,7 @@ def send(
 ) -> float:
     """Send the sound (16 kHz mono) into a room, marked with the drill. Return when the speech ended, in UTC seconds.
 
-    `gateway` is its address, for example ws://127.0.0.1:8765. Raises DependencyError if it refuses the connection.
+    `gateway` is its address, for example ws://127.0.0.1:8765. Raises DependencyError if it refuses the speech.
     """
     query = urlencode({"sample_rate": SAMPLE_RATE, "room_type": room_type, "drill": drill})
     url = f"{gateway.rstrip('/')}/v1/rooms/{quote(room, safe='')}/speakers/{SPEAKER}/audio?{query}"
@@ -167,12 +125,21 @@ def send(
                 socket.send(data[at : at + FRAME_BYTES])
                 # Measured from the begin: sleeps that are each a little too long do not add up.
                 sleep(max(0.0, began + number * FRAME_SECONDS - clock()))
+            socket.close()
+            if socket.close_reason:  # it refused behind the last frame, so no `send` could tell
+                raise socket.protocol.close_exc
     except (OSError, WebSocketException) as error:
         raise DependencyError(
-            f"The gateway {gateway} does not take the drill: {error}",
-            "Check --gateway and the token in gateway.tokens.",
+            f"The gateway {gateway} does not take the drill: {_reason(error)}",
+            "Check --gateway, and --token or gateway.tokens.",
         ) from error
     return began + speech_seconds(samples)
+
+
+def _reason(error: Exception) -> str:
+    """Return the gateway's own words if it closed the connection, else those of the error."""
+    own = error.rcvd.reason if isinstance(error, ConnectionClosed) and error.rcvd else ""
+    return (own or str(error)).rstrip(".")
 
 
 def speech_seconds(samples: Samples) -> float:

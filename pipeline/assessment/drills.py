@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from pipeline.assessment import hazards
 from pipeline.assessment.drill_speech import SPEAKER, DrillLine
@@ -155,6 +155,14 @@ def end(connection: Connection, drill: str, author: str, at: float) -> None:
     get(connection, drill)
     connection.execute(update(DRILLS).where(DRILLS.c.id == drill).values(ended_at=at))
     audit_log.append(connection, at, author, "drill.end", drill)
+
+
+def cancel(connection: Connection, drill: str, author: str, at: float) -> None:
+    """Remove a drill whose speech could not be sent: no page, figure or due date may count it. Raises Missing."""
+    get(connection, drill)
+    connection.execute(delete(DRILL_LINES).where(DRILL_LINES.c.drill == drill))
+    connection.execute(delete(DRILLS).where(DRILLS.c.id == drill))
+    audit_log.append(connection, at, author, "drill.cancel", drill)
 
 
 def all_drills(connection: Connection, kind: DrillKind | None = None) -> list[Drill]:

@@ -1,7 +1,7 @@
 """The sentences of detection drills, and where their sound comes from."""
 
+import asyncio
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,14 @@ from pipeline.base.errors import ConfigError, DependencyError, InputError
 from pipeline.base.user_files import configs_folder
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.judge import labels
+from tests.agents.gateway.test_gateway_server import BEARER, running
 
 LABELS = set(labels.load_labels(configs_folder() / "labels.yaml").labels)
 CLIP = Path(__file__).parents[2] / "data" / "tt-weasels.flac"
-COPY = f"{sys.executable} -c 'import shutil,sys; shutil.copy(sys.argv[1], sys.argv[2])' {CLIP} {{file}} {{text}}"
+SIZE = 2_000_000
+"""The most bytes of shipped recordings that a clone should carry."""
+PACE = {"en": (8, 25), "zh": (2.5, 8)}
+"""The fewest and the most characters of a sentence that are spoken in a second."""
 FRAUD = DrillLine("zh-fraud-1", "zh", "fraud", "刷单")
 
 
@@ -42,16 +46,18 @@ def test_the_users_file_replaces_the_shipped_one(tmp_path: Path, monkeypatch: py
         drill_speech.book()
 
 
-def test_every_shipped_recording_is_of_a_line_and_has_sound() -> None:
-    book = drill_speech.book()
-    lines = {line.name: line for line in drill_speech.lines_of(book, {"en": LABELS, "zh": LABELS})}
-    speak = drill_speech.shipped(book)
-    for name, cut in book.recordings.items():
-        samples = speak(lines[name])
+def test_each_shipped_line_has_a_recording_and_no_other_words_have_one() -> None:
+    lines = drill_speech.lines_of(drill_speech.book(), {"en": LABELS, "zh": LABELS})
+    files = {*drill_speech.RECORDINGS.iterdir()}
+    assert {drill_speech.recording(line) for line in lines} == files
+    assert sum(file.stat().st_size for file in files) < SIZE
+    for line in lines:
+        samples = drill_speech.shipped(line)
         assert samples is not None
-        assert len(samples) == round((cut.end - cut.begin) * SAMPLE_RATE)
-        assert abs(samples).max() > 0.1
-    assert speak(lines["zh-hate-1"]) is None
+        least, most = PACE[line.language]
+        assert least < len(line.text) / speech_seconds(samples) < most, line.name
+    # The words of a user have no recording, also under the name of a shipped line.
+    assert drill_speech.shipped(FRAUD) is None
 
 
 def test_a_folder_has_recordings_under_the_names_of_the_lines(tmp_path: Path) -> None:
@@ -69,19 +75,6 @@ def test_a_folder_without_recordings_is_refused(tmp_path: Path, name: str) -> No
         drill_speech.folder(tmp_path / name)
 
 
-def test_a_program_speaks_a_line_into_a_file() -> None:
-    samples = drill_speech.synthesiser(COPY)(FRAUD)
-    assert samples is not None
-    assert len(samples) > SAMPLE_RATE
-
-
-def test_a_program_that_fails_or_takes_no_text_is_refused() -> None:
-    with pytest.raises(InputError, match=r"\{file\} or \{text\}"):
-        drill_speech.synthesiser("espeak-ng {text}")
-    with pytest.raises(InputError, match="no-such-program"):
-        drill_speech.synthesiser("no-such-program {file} {text}")(FRAUD)
-
-
 def test_silence_at_the_end_is_no_speech() -> None:
     speech, silence = np.full(SAMPLE_RATE, 0.5, np.float32), np.full(SAMPLE_RATE // 2, 0.001, np.float32)
     assert speech_seconds(np.concatenate([silence, speech, silence])) == 1.5
@@ -91,3 +84,22 @@ def test_silence_at_the_end_is_no_speech() -> None:
 def test_a_gateway_that_does_not_answer_is_named() -> None:
     with pytest.raises(DependencyError, match=r"127\.0\.0\.1:9"):
         send("ws://127.0.0.1:9", "x" * 16, "drill", "room", np.zeros(16, np.float32))
+
+
+SECOND = np.zeros(SAMPLE_RATE, np.float32)
+
+
+async def test_a_gateway_that_refuses_is_quoted() -> None:
+    async with running() as place:
+        address = f"ws://127.0.0.1:{place.gateway.port}"
+        with pytest.raises(DependencyError, match="take the drill: No valid token"):
+            await asyncio.to_thread(send, address, "x" * 16, "drill", "room", SECOND)
+        assert await asyncio.to_thread(send, address, BEARER, "drill", "room", SECOND) > 0
+
+
+async def test_a_gateway_that_refuses_the_last_frame_is_quoted() -> None:
+    one = SECOND[: drill_speech.FRAME_BYTES // 2]
+    async with running(burst_seconds=drill_speech.FRAME_SECONDS / 2) as place:
+        address = f"ws://127.0.0.1:{place.gateway.port}"
+        with pytest.raises(DependencyError, match="take the drill: Too much audio a second"):
+            await asyncio.to_thread(send, address, BEARER, "drill", "room", one)

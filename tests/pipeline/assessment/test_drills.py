@@ -12,6 +12,7 @@ from pipeline.assessment.drill_speech import DrillLine
 from pipeline.assessment.drills import Drill, DrillCell, Times
 from pipeline.assessment.hazards import Finding
 from pipeline.base.errors import InputError, Missing
+from pipeline.review import audit_log
 from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.delivery import enforcements
@@ -103,6 +104,20 @@ def test_a_drill_needs_lines_and_a_known_id(connection: Connection) -> None:
         drills.begin(connection, [], "lea", NOON)
     with pytest.raises(Missing):
         drills.end(connection, "none", "lea", NOON)
+
+
+def test_a_drill_that_could_not_be_spoken_leaves_nothing_but_its_lines_in_the_audit_log(database: Database) -> None:
+    held, _ = begun(database)
+    drill, room_of = begun(database)
+    with database.write() as connection:
+        drills.cancel(connection, drill.id, "lea", NOON + 6)
+        assert drills.all_drills(connection) == [held]
+        with pytest.raises(Missing):
+            drills.results(connection, drill.id)
+        assert len(drills.results(connection, held.id)) == len(LINES)
+        lines = [line for line in audit_log.all_lines(connection) if line.subject == drill.id]
+    assert [line.action for line in lines] == ["drill.start", "drill.cancel"]
+    judge(database, drill, next(iter(room_of.values())), "block", 7)  # what was already spoken may still come
 
 
 def test_a_stop_drill_sends_an_event_for_each_room_at_once_and_takes_the_confirmations(database: Database) -> None:
