@@ -110,22 +110,27 @@ def report(
     ctx: typer.Context,
     identity: Identity = None,
     final: Annotated[bool, typer.Option("--final", help="Freeze the report. You cannot change it afterwards.")] = False,
+    with_open: Annotated[
+        str, typer.Option("--with-open", help="Why the report is final with open hazards or triggers. It prints this.")
+    ] = "",
     out: Annotated[Path | None, typer.Option(help="Folder for the files. Default: assessment-ID.")] = None,
     pdf: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Also write PDF files.")] = True,
 ) -> None:
     """Write the report in Chinese and English, its figures as JSON and CSV, DSA tables, and a public page.
 
     Without --final the report is a draft with the figures of this moment. With --final all required fields must be
-    filled in. The report is then frozen, and its SHA-256 goes into the audit log.
+    filled in. The report is then frozen, and its SHA-256 goes into the audit log. Open hazards and undecided triggers
+    are listed, and need --with-open with a reason.
 
     Examples:
       voxwarden assess report --out draft
       voxwarden assess report 2026-1 --final
+      voxwarden assess report 2026-1 --final --with-open "Fixed; the proof is due on 15 March"
     """
     _require_extra()
     from pipeline.assessment.report import bundle
 
-    made = _frozen(ctx, identity) if final else _report(ctx, identity)
+    made = _frozen(ctx, identity, with_open) if final else _report(ctx, identity)
     folder = out or Path(f"assessment-{made.id}")
     _write(folder, {**bundle.pages(made, pdf), **bundle.parts(made)})
     kind = said("final report") if made.final else said("draft")
@@ -251,7 +256,7 @@ def _report(ctx: typer.Context, identity: str | None) -> "AssessmentReport":
         return gather.gather(connection, assessments.find(connection, identity), settings_of(ctx))
 
 
-def _frozen(ctx: typer.Context, identity: str | None) -> "AssessmentReport":
+def _frozen(ctx: typer.Context, identity: str | None, with_open: str) -> "AssessmentReport":
     """Measure, freeze and return the report."""
     from pipeline.assessment.report import assessments, gather
 
@@ -261,10 +266,27 @@ def _frozen(ctx: typer.Context, identity: str | None) -> "AssessmentReport":
         assessments.check_open(found)
         with database.read_in_background() as connection:
             measured = gather.measure(connection, found.window, settings_of(ctx))
-            made = gather.finish(gather.draft(connection, found, settings_of(ctx), measured), actor(), time.time())
+            made = gather.finish(
+                gather.draft(connection, found, settings_of(ctx), measured), actor(), time.time(), with_open
+            )
+        _warn_of_open(made)
         with database.write() as connection:
             show(f"SHA-256 {assessments.freeze(connection, made, measured.frozen())}")
     return made
+
+
+def _warn_of_open(report: "AssessmentReport") -> None:
+    """List the open hazards and triggers, and warn of a conclusion that they contradict."""
+    from pipeline.assessment.report import html, wording
+
+    for hazard in report.open_hazards:
+        warn("Hazard {id} is not closed: {title}", id=hazard.id, title=html.hazard_title(report, hazard, language()))
+    for trigger in report.open_triggers:
+        signal = wording.signal(trigger.signal, language())
+        warn("Trigger {id} is not decided: {signal}", id=trigger.id, signal=signal)
+    concluded = "".join(each.text for each in report.answers if each.field == "conclusion")
+    if report.open_hazards and "符合" in concluded.replace("不符合", ""):
+        warn("The conclusion says 符合, but article 6 asks that hazards are gone first")
 
 
 def _key(settings: "Settings", path: Path | None) -> Path:

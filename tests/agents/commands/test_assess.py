@@ -1,6 +1,7 @@
 """`voxwarden assess`: from the opening to a bundle that verifies."""
 
 import ast
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from agents.commands import assess as assess_commands
 from agents.commands import assess_drill
 from agents.commands.assess import chinese, of_environment
 from agents.commands.command_line import app
+from pipeline.assessment import forms
 from pipeline.assessment.report import assessments, bundle, verify
 from pipeline.base import private_files
 from pipeline.base.errors import CaseError, ConfigError, InputError, Missing
@@ -59,7 +61,7 @@ def final(assess: Assess, database: Database) -> str:
     """The id of an assessment with a final report."""
     identity = opened(database)
     stored.answer(database, identity)
-    assert "SHA-256" in assess("report", "--final", "--no-pdf", "--out", "out").stdout
+    assert "SHA-256" in assess("report", "--final", "--with-open", stored.WHY, "--no-pdf", "--out", "out").stdout
     return identity
 
 
@@ -72,6 +74,32 @@ def test_a_draft_is_written_with_empty_fields_but_not_frozen(
     result = assess("report", "--final", "--no-pdf")
     assert isinstance(result.exception, CaseError)
     assert "required fields are empty" in str(result.exception)
+
+
+def test_open_hazards_and_triggers_need_a_reason(assess: Assess, database: Database, tmp_path: Path) -> None:
+    identity = opened(database)
+    stored.answer(database, identity)
+    refused = assess("report", "--final", "--no-pdf")
+    assert isinstance(refused.exception, CaseError)
+    assert "--with-open" in str(refused.exception)
+    assert re.findall("warning: (Hazard|Trigger) ", refused.stderr) == ["Hazard", "Trigger"]
+    assert assess("report", "--final", "--with-open", " ", "--no-pdf").exit_code != 0
+    assert assess("report", "--final", "--with-open", stored.WHY, "--no-pdf").exit_code == 0
+    for language, head in (("zh", "定稿时尚未了结"), ("en", "Open when the report became final")):
+        page = (tmp_path / f"assessment-{identity}" / f"report.{language}.html").read_text("utf-8")
+        assert head in page
+        assert stored.WHY in page
+
+
+@pytest.mark.parametrize(("text", "warned"), [("符合。", True), ("不符合。", False)])
+def test_a_conclusion_that_open_hazards_contradict_is_named(
+    assess: Assess, database: Database, text: str, warned: bool
+) -> None:
+    identity = opened(database)
+    stored.answer(database, identity)
+    with database.write() as connection:
+        forms.answer(connection, identity, {"conclusion": text}, "lea", stored.NOW)
+    assert ("article 6" in assess("report", "--final", "--no-pdf").stderr) == warned
 
 
 def test_a_final_report_becomes_a_bundle_that_verifies(
