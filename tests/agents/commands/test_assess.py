@@ -118,6 +118,18 @@ def test_a_final_report_becomes_a_bundle_that_verifies(
     assert assess("verify", final).exit_code == 0
 
 
+@pytest.mark.parametrize("guide", ["assessment-guide.md", "assessment-guide.zh.md"])
+def test_the_guide_verifies_the_bundle_as_printed(
+    assess: Assess, final: str, tmp_path: Path, guide: str, request: pytest.FixtureRequest
+) -> None:
+    text = (request.config.rootpath / "docs" / guide).read_text("utf-8")
+    [folder] = re.findall(r"^    data_dir: (\S+)", text, re.MULTILINE)
+    [verifying] = re.findall(r"^    voxwarden assess (verify \S+ --public-key \S+)", text, re.MULTILINE)
+    assert assess("key", "--key", f"{folder}/assessment.key").exit_code == 0
+    assert assess("bundle", final, "--no-pdf", "--key", f"{folder}/assessment.key").exit_code == 0
+    assert assess(*verifying.split()).exit_code == 0
+
+
 def test_a_fault_gives_exit_code_1(assess: Assess, final: str, tmp_path: Path) -> None:
     assess("key")
     assess("bundle", final, "--no-pdf", "--out", "it.zip")
