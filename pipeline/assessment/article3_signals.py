@@ -292,12 +292,13 @@ def _day(now: float, days_ago: int) -> tuple[str, float, float]:
 
 
 def watch(database: Database, settings: Settings, calendar: Calendar, now: float) -> list[Trigger]:
-    """Return the new triggers at `now` (UTC seconds). Exposure and spread count the last 24 hours.
+    """Return the new triggers at `now` (UTC seconds). Exposure and spread count the last 24 full hours.
 
     Raises ConfigError for a limit of an unknown figure.
     """
     options = choices.build(settings)
-    window = Window(now - DAY_SECONDS, now)
+    until = now // HOUR * HOUR
+    window = Window(until - DAY_SECONDS, until)
     # Two transactions: the figures may take seconds, and SQLite has only one writer at a time.
     with database.read() as connection:
         figures = list(measure.limited(connection, window, options, sorted(SPREADING)))

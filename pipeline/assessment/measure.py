@@ -12,7 +12,7 @@ from pipeline.assessment.catalogue import INDICATORS, Indicator, Source
 from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality import snapshot
-from pipeline.review.quality.figure import Figure, Window, hours
+from pipeline.review.quality.figure import Figure, Window, check_full_hours, hours
 from pipeline.review.quality.snapshot import REAL
 from pipeline.review.tables.assessment_tables import ROOM_HOURS, TALLIES
 from pipeline.review.tables.core import AUDIT, CASES
@@ -56,8 +56,10 @@ def computed(
 ) -> Iterator[Figure]:
     """Yield the figures of indicators without limits and trend.
 
-    Read all figures before you measure another window: both measurements use one table, SNAPSHOT.
+    Read all figures before you measure another window: both measurements use one table, SNAPSHOT. Raises InputError for
+    a window that begins or ends within an hour.
     """
+    check_full_hours(window)
     connection.execution_options(purpose="shared")  # a report shows the SQL of each purpose
     snapshot.take(connection, window.until)
     chosen = tuple(names)

@@ -7,6 +7,7 @@ from msgspec import Struct
 from pydantic import BaseModel
 
 from pipeline.assessment.catalogue import INDICATORS
+from pipeline.assessment.workdays import zone_of
 from pipeline.base.errors import ConfigError
 from pipeline.judge import labels
 from pipeline.judge.labels import Labels
@@ -51,6 +52,8 @@ class Options(Struct, frozen=True, kw_only=True):
     """Time within which rooms and speakers with the same phrase are counted."""
     stable_loss: float = 0.001
     """Share of lost utterances up to which an hour counts as stable."""
+    zone: str = "UTC"
+    """Time zone of the days and times that people read."""
     retention: Retention = Retention()
     """How long cases are kept."""
     evidence: EvidenceStore | None = None
@@ -63,9 +66,10 @@ def build(settings: Settings) -> Options:
 
 
 def of(settings: Settings, known: Labels) -> Options:
-    """Return the options of these settings and labels. Raises ConfigError for a limit of an unknown figure."""
+    """Return the options of these settings and labels. Raises ConfigError for an unknown figure or a wrong zone."""
     chosen, targets = settings.assessment, settings.console.targets_seconds
     _check(chosen.limits)
+    zone_of(chosen.zone)
     return Options(
         limits=dict(chosen.limits),
         languages=frozenset(set(settings.asr.languages) & set(settings.judge.lexicons)),
@@ -76,6 +80,7 @@ def of(settings: Settings, known: Labels) -> Options:
         acknowledge=_seconds(chosen.acknowledge_hours),
         report=_seconds(chosen.report_hours),
         appeal=_seconds(chosen.appeal_hours),
+        zone=chosen.zone,
         retention=settings.retention,
         evidence=open_evidence(settings),
     )

@@ -5,9 +5,10 @@ next year. A file in `calendars/` beside the configuration file replaces the shi
 """
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Self
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 from pydantic import Field, model_validator
@@ -17,6 +18,8 @@ from pipeline.base.user_files import StrictModel, config_file, read_user_file, s
 
 SHIPPED = Path(__file__).parent / "calendars"
 CHINA = timezone(timedelta(hours=8))  # no zone data needed: China has one time, and no summer time since 1991
+ZONES: dict[str, tzinfo] = {"UTC": UTC, "Asia/Shanghai": CHINA}
+"""Zones that need no zone data."""
 SATURDAY = 5
 DAYS = 30
 """Working days within which cases 3(3) to 3(5) must be reported."""
@@ -111,6 +114,27 @@ def calendar() -> Calendar:
 def day_of(at: float) -> date:
     """Return the day in China at `at` (UTC seconds)."""
     return datetime.fromtimestamp(at, UTC).astimezone(CHINA).date()
+
+
+def zone_of(name: str) -> tzinfo:
+    """Return a time zone by its name, for example Asia/Shanghai.
+
+    Raises ConfigError if it is unknown, or if its days do not begin at a full hour of UTC.
+    """
+    try:
+        zone = ZONES.get(name) or ZoneInfo(name)
+    except (ValueError, KeyError, OSError) as error:  # no name, an unknown one, or a folder of the zone data
+        raise ConfigError(
+            f"Setting assessment.zone: this machine knows no time zone {name}",
+            "Write a name such as Asia/Shanghai. A machine without zone data needs the package tzdata.",
+        ) from error
+    # The tallies count hours of UTC. A day that begins within one cannot be counted from them.
+    if any(datetime(2026, month, 1, tzinfo=zone).timestamp() % 3_600 for month in (1, 7)):
+        raise ConfigError(
+            f"Setting assessment.zone: a day of {name} does not begin at a full hour of UTC",
+            "Speech is counted by such hours: choose UTC, or a zone near yours.",
+        )
+    return zone
 
 
 def _read(path: Path, number: int) -> Year:

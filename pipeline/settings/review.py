@@ -219,4 +219,7 @@ class AssessmentSettings(Section):
     appeal_hours: PositiveFloat | None = Field(
         None, description="stated hours to settle an appeal; unset: none is stated"
     )
+    zone: str = Field(
+        "Asia/Shanghai", description="time zone of the report's days and times, e.g. Europe/Berlin or UTC"
+    )
     key: Path | None = Field(None, description="the key that signs bundles; unset: assessment.key in data_dir")

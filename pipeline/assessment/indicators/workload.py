@@ -8,6 +8,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime, tzinfo
 from itertools import accumulate
 from statistics import median
 from typing import Any
@@ -16,8 +17,9 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Row, case, cast, f
 
 from pipeline.assessment.catalogue import figure, quotient
 from pipeline.assessment.options import Options
+from pipeline.assessment.workdays import zone_of
 from pipeline.judge.labels import SEVERITIES
-from pipeline.review.delivery.speech_tallies import DAY_HOURS, HOUR
+from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.figure import Figure, Totals, Window, hours, totals
 from pipeline.review.quality.snapshot import MICROSECOND, NO_COPY, SNAPSHOT
 from pipeline.review.quality.statistics import Spell, Survival
@@ -130,21 +132,20 @@ def _read(connection: Connection, window: Window, lasting: int) -> ReviewerWork:
 
 def backlog(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
     """I-08, for all cases that were open at some time of the window."""
-    del options
-    rows = _rows(connection, window)
-    yield from _figures(rows, window, {})
+    rows, zone = _rows(connection, window), zone_of(options.zone)
+    yield from _figures(rows, window, zone, {})
     for severity in sorted({row.severity for row in rows}):
-        yield from _figures([row for row in rows if row.severity == severity], window, _named(severity))
+        yield from _figures([row for row in rows if row.severity == severity], window, zone, _named(severity))
 
 
 def _named(severity: int) -> dict[str, str]:
     return {"severity": SEVERITIES[severity]}
 
 
-def _figures(rows: Sequence[Row[Any]], window: Window, part: dict[str, str]) -> Iterator[Figure]:
+def _figures(rows: Sequence[Row[Any]], window: Window, zone: tzinfo, part: dict[str, str]) -> Iterator[Figure]:
     n = sum(row.n for row in rows)
     still = [row for row in rows if row.closed is None]
-    daily = _daily_maxima(rows, window) if rows else []
+    daily = _daily_maxima(rows, window, zone) if rows else []
     values = {
         "open": sum(row.n for row in still) if rows else None,
         "open_max": max(daily, default=None),
@@ -177,8 +178,8 @@ def _full_hour(at: ColumnElement[float]) -> ColumnElement[int]:
     return hour + case((hour * HOUR < at, 1), else_=0)
 
 
-def _daily_maxima(rows: Sequence[Row[Any]], window: Window) -> list[int]:
-    """Return the largest number of open cases at a full hour of each UTC day of the window."""
+def _daily_maxima(rows: Sequence[Row[Any]], window: Window, zone: tzinfo) -> list[int]:
+    """Return the largest number of open cases at a full hour of each day of the window in `zone`."""
     marks = hours(window)
     # Sweep: the running sum of the openings minus the closings at each hour is the number of open cases.
     changes: dict[int, int] = defaultdict(int)
@@ -186,7 +187,8 @@ def _daily_maxima(rows: Sequence[Row[Any]], window: Window) -> list[int]:
         changes[marks.start if row.opened is None else row.opened] += row.n  # None: before the window
         if row.closed is not None:
             changes[max(marks.start, row.closed)] -= row.n
-    days: dict[int, int] = defaultdict(int)
+    days: dict[date, int] = defaultdict(int)
     for hour, count in zip(marks, accumulate(changes[hour] for hour in marks), strict=True):
-        days[hour // DAY_HOURS] = max(days[hour // DAY_HOURS], count)
+        day = datetime.fromtimestamp(hour * HOUR, zone).date()
+        days[day] = max(days[day], count)
     return list(days.values())

@@ -3,7 +3,7 @@
 The caller opens the connection. Times are UTC seconds.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from msgspec import Struct
 from sqlalchemy import Connection, func, insert, select, update
@@ -16,7 +16,7 @@ from pipeline.base import canonical_json
 from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit_log
 from pipeline.review.delivery.speech_tallies import HOUR
-from pipeline.review.quality.figure import Window
+from pipeline.review.quality.figure import Window, check_full_hours
 from pipeline.review.tables.assessment_tables import ASSESSMENTS
 
 DAYS = 90
@@ -60,10 +60,10 @@ def default_window(now: float, days: int = DAYS) -> Window:
     return Window(until - days * DAY_SECONDS, until)
 
 
-def open_one(connection: Connection, title: str, window: Window, by: str, at: float) -> Assessment:
-    """Open an assessment. Its id is the year and a number, for example 2026-2.
+def open_one(connection: Connection, title: str, window: Window, by: str, at: float, zone: tzinfo = UTC) -> Assessment:
+    """Open an assessment. Its id is the year in `zone` and a number, for example 2026-2.
 
-    Raises InputError for an empty window or one that ends in the future.
+    Raises InputError for an empty window, one that ends in the future, and one that begins or ends within an hour.
     """
     if not window.since < window.until <= at:
         raise InputError(
@@ -71,7 +71,8 @@ def open_one(connection: Connection, title: str, window: Window, by: str, at: fl
             "Give --since before --until, and --until past.",
             text="window_empty",
         )
-    year = datetime.fromtimestamp(at, UTC).year
+    check_full_hours(window)
+    year = datetime.fromtimestamp(at, zone).year
     audit_log.lock(connection)  # no other process opens one with the same number
     count = connection.scalar(select(func.count()).where(ASSESSMENTS.c.id.like(f"{year}-%"))) or 0
     made = Assessment(

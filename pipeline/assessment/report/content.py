@@ -260,6 +260,11 @@ class AssessmentReport(Struct, frozen=True, kw_only=True):
         return bool(self.finished_by)
 
     @property
+    def zone(self) -> str:
+        """The name of the time zone of its days and times."""
+        return str(self.options.get("zone", "UTC"))
+
+    @property
     def data_window(self) -> Window:
         """The time whose tallies the figures need."""
         return Window(self.window.since - self.settled, self.window.until)

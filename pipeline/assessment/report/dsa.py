@@ -19,6 +19,7 @@ from msgspec import Struct, convert
 from pipeline.assessment.options import HOUR_SECONDS
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.wording import day
+from pipeline.assessment.workdays import zone_of
 from pipeline.base import yaml_reading
 from pipeline.review.quality.figure import Figure
 
@@ -88,14 +89,20 @@ def _table(report: AssessmentReport, file: Path) -> bytes:
         if "Service" in row:
             row["Service"] = report.title
         if "Reporting period" in row:
-            # The window's end is not part of it, and is often midnight. A second before is the last day.
-            row["Reporting period"] = f"{day(report.window.since)}/{day(report.window.until - 1)}"
+            row["Reporting period"] = "/".join(_period(report))
     fill = FILLERS.get(file.stem, _blank)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")  # RFC 4180
     writer.writerow(header)
     writer.writerows([row.get(name, "") for name in columns] for row in fill(report, rows))
     return text.getvalue().encode()
+
+
+def _period(report: AssessmentReport) -> tuple[str, str]:
+    """Return the first and the last day of the window."""
+    zone = zone_of(report.zone)
+    # The window's end is not part of it, and is often midnight. A second before is the last day.
+    return day(report.window.since, zone), day(report.window.until - 1, zone)
 
 
 def _blank(report: AssessmentReport, rows: list[Row]) -> list[Row]:
@@ -108,10 +115,11 @@ def _blank(report: AssessmentReport, rows: list[Row]) -> list[Row]:
 
 def _identification(report: AssessmentReport, rows: list[Row]) -> list[Row]:
     names = {each.field: each.shown.en for each in report.answers}
+    first, last = _period(report)
     known = {
         "Name of the service provider": names.get("organisation_name") or names.get("person_name", ""),
-        "Starting date of reporting period": day(report.window.since),
-        "Ending date of reporting period": day(report.window.until - 1),
+        "Starting date of reporting period": first,
+        "Ending date of reporting period": last,
     }
     return [row | {"Value": known.get(row["Indicator"], "")} for row in rows]
 

@@ -251,6 +251,8 @@ def _text(report: AssessmentReport, key: str, value: Any, language: Language) ->
     if key in SHARES:
         return wording.shown(value, "share", language)
     match key:
+        case "zone":
+            return wording.zone_name(value, language)
         case "limits":
             found = _limits(report, value, language)
         case "targets":

@@ -4,12 +4,13 @@ The public page has no ids of cases, no hand-written texts and no names.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import tzinfo
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from markupsafe import Markup
 from msgspec import Struct
 
@@ -17,6 +18,7 @@ from pipeline.assessment.report import content, wording
 from pipeline.assessment.report.content import AssessmentReport, ReportedAnswer, ReportItem
 from pipeline.assessment.report.figure_rows import ReportRow, ReportRows, combined, setting_rows
 from pipeline.assessment.report.wording import FOLDER, Language, signal, texts
+from pipeline.assessment.workdays import zone_of
 from pipeline.base import canonical_json
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -80,7 +82,8 @@ def render(report: AssessmentReport, language: Language) -> str:
                 "query_sections": query_sections(report, language),
                 "settings": setting_rows(report, language),
                 "hazard_title": lambda hazard: hazard_title(report, hazard, language),
-                "detail": lambda name, value: detail(name, value, language),
+                "detail": lambda name, value: detail(name, value, language, zone_of(report.zone)),
+                **_zone(report, language),
                 "language": language,
                 "t": texts(language),
                 "digest": canonical_json.digest(content.encode(report)),
@@ -131,14 +134,14 @@ def version() -> str:
     return f"{metadata.version('voxwarden')}+{made[:16]}"
 
 
-def detail(name: str, value: object, language: Language) -> str:
+def detail(name: str, value: object, language: Language, zone: tzinfo) -> str:
     """Return a detail of a trigger as text: ids, a share, a number, or a moment in UTC seconds."""
     if isinstance(value, list | dict):
         return " · ".join(map(str, value.values() if isinstance(value, dict) else value))
     if isinstance(value, int | float) and not isinstance(value, bool):
         if name in SHARES:
             return wording.shown(value, "share", language)
-        return wording.moment(value) if value > MOMENT else wording.plain(value, language)
+        return wording.moment(value, zone) if value > MOMENT else wording.plain(value, language)
     return str(value)
 
 
@@ -281,6 +284,11 @@ def _by_part(report: AssessmentReport) -> dict[str, tuple[ReportedAnswer, ...]]:
     return {part: tuple(a for a in report.answers if a.part == part) for part in content.PARTS}
 
 
+def _zone(report: AssessmentReport, language: Language) -> dict[str, object]:
+    """Return the time zone of a page, and its name."""
+    return {"zone": zone_of(report.zone), "zone_name": wording.zone_name(report.zone, language)}
+
+
 @cache
 def _environment() -> Environment:
     made = Environment(
@@ -291,8 +299,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {
-        "moment": wording.moment,
-        "day": wording.day,
+        "moment": pass_context(lambda context, at: wording.moment(at, context["zone"])),
+        "day": pass_context(lambda context, at: wording.day(at, context["zone"])),
         "iso": wording.iso,
         "tongue": tongue,
         "bdi": Markup("<bdi>{}</bdi>").format,  # Markup.format escapes what it fills in
@@ -311,6 +319,7 @@ def transparency_page(report: AssessmentReport, language: Language) -> str:
         "transparency.html",
         {
             "report": report,
+            **_zone(report, language),
             "language": language,
             "t": texts(language),
             "css": Markup((TEMPLATES / "report.css").read_text("utf-8")),  # noqa: S704 - our own file

@@ -1,6 +1,6 @@
 """The words of the report in Chinese and English: its texts, numbers, times and splits."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -86,13 +86,18 @@ def plain(value: float, language: Language) -> str:
     return text.replace("-", MINUS)
 
 
-def moment(at: float) -> str:
+def moment(at: float, zone: tzinfo) -> str:
     """Return UTC seconds as a date with the time in minutes."""
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"
+    return f"{datetime.fromtimestamp(at, zone):%Y-%m-%d %H:%M}"
 
 
-def day(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
+def day(at: float, zone: tzinfo) -> str:
+    return f"{datetime.fromtimestamp(at, zone):%Y-%m-%d}"
+
+
+def zone_name(zone: str, language: Language) -> str:
+    """Return the name of a time zone, for example Beijing time."""
+    return str(texts(language)["zones"].get(zone, zone))
 
 
 def iso(at: float) -> str:

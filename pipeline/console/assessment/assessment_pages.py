@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from functools import partial
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode, urlsplit
@@ -14,6 +14,7 @@ from msgspec import Struct
 from pipeline.assessment.report import assessments, html, svg_charts, wording
 from pipeline.assessment.report.assessments import default_window
 from pipeline.assessment.report.wording import Language
+from pipeline.assessment.workdays import zone_of
 from pipeline.base.errors import InputError
 from pipeline.console.background_figures import Look
 from pipeline.console.rendering import page, reader_language
@@ -50,15 +51,15 @@ class ChosenWindow(Struct, frozen=True):
 def chosen_window(
     services: TheServices, days: Literal["30", "90"] = "90", since: Day = None, until: Day = None
 ) -> ChosenWindow:
-    """Return the window of a request. Days are UTC, and `until` belongs to the window.
+    """Return the window of a request. Days are those of the report, and `until` belongs to the window.
 
     Raises InputError for a window that is empty or has not begun.
     """
-    now = services.clock()
+    now, zone = services.clock(), report_zone(services)
     if since is None or until is None:
         window = default_window(now, int(days))
-        return ChosenWindow(window, days, _day_of(window.since), _day_of(window.until - 1))
-    return ChosenWindow(window_of(since, until, now), "", since, until)
+        return ChosenWindow(window, days, _day_of(window.since, zone), _day_of(window.until - 1, zone))
+    return ChosenWindow(window_of(since, until, now, zone), "", since, until)
 
 
 TheWindow = Annotated[ChosenWindow, Depends(chosen_window)]
@@ -97,18 +98,20 @@ def measure_draft(services: TheServices, assessment: AssessmentId) -> Response:
 
 def assessment_page(request: Request, template: str, **values: Any) -> HTMLResponse:
     """Render a template of the assessment."""
-    language = report_language(request)
+    language, services = report_language(request), services_of(request)
+    zone = report_zone(services)
     tools: dict[str, Any] = {
         "zh": language == "zh",
         "number": partial(_number, language),
         "between": partial(_between, language),
-        "day": wording.day,
-        "moment": wording.moment,
+        "day": partial(wording.day, zone=zone),
+        "moment": partial(wording.moment, zone=zone),
+        "zone_name": wording.zone_name(services.settings.assessment.zone, language),
         "scale_of": svg_charts.scale_of,
         "signal": lambda trigger: wording.signal(trigger.signal, language),
-        "detail": lambda name, value: html.detail(name, value, language),
-        "tongue": lambda code: services_of(request).texts.names.get(code, code),
-        "named": partial(_named, services_of(request).texts.catalogue(reader_language(request))),
+        "detail": lambda name, value: html.detail(name, value, language, zone),
+        "tongue": lambda code: services.texts.names.get(code, code),
+        "named": partial(_named, services.texts.catalogue(reader_language(request))),
     }
     return page(request, template, **tools, **values)
 
@@ -129,10 +132,15 @@ def report_language(request: Request) -> Language:
     return "zh" if reader_language(request) == "zh" else "en"
 
 
-def window_of(since: date, until: date, now: float) -> Window:
-    """Return the window of these days, which ends with the last full hour at the latest. Raises InputError."""
+def report_zone(services: Services) -> tzinfo:
+    """Return the time zone of the report's days and times. Raises ConfigError."""
+    return zone_of(services.settings.assessment.zone)
+
+
+def window_of(since: date, until: date, now: float, zone: tzinfo) -> Window:
+    """Return the window of these days of `zone`. It ends with the last full hour at the latest. Raises InputError."""
     # Figures count full hours, so that two readers of the same day get the same window and one measurement.
-    window = Window(_midnight(since), min(_midnight(until + timedelta(days=1)), now // HOUR * HOUR))
+    window = Window(_midnight(since, zone), min(_midnight(until + timedelta(days=1), zone), now // HOUR * HOUR))
     if window.since >= window.until:
         raise InputError(
             "The window is empty",
@@ -155,12 +163,12 @@ def _between(language: Language, interval: Interval, unit: Unit) -> str:
     return wording.interval(interval, unit, language)
 
 
-def _midnight(day: date) -> float:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+def _midnight(day: date, zone: tzinfo) -> float:
+    return datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()
 
 
-def _day_of(at: float) -> date:
-    return datetime.fromtimestamp(at, UTC).date()
+def _day_of(at: float, zone: tzinfo) -> date:
+    return datetime.fromtimestamp(at, zone).date()
 
 
 def _window(services: Services, assessment: str) -> Window:

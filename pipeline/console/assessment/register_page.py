@@ -1,7 +1,7 @@
 """The pages of the register (台账): its entries by kind, and one entry with its changes in the audit log."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request
@@ -13,7 +13,7 @@ from pipeline.assessment import register
 from pipeline.assessment.register import KINDS, Kind
 from pipeline.assessment.report import wording
 from pipeline.base.errors import InputError
-from pipeline.console.assessment.assessment_pages import assessment_page, go, report_language
+from pipeline.console.assessment.assessment_pages import assessment_page, go, report_language, report_zone
 from pipeline.console.services import Signed, TheServices
 from pipeline.review import audit_log
 
@@ -25,7 +25,7 @@ PREFIX = "field."  # begins the name of a form's input for a field of the entry
 
 FieldKind = Literal["line", "long", "count", "share", "flag", "choice"]
 EntryId = Annotated[str, Path(pattern="^[0-9a-f]{1,32}$")]
-# A time of a form, in UTC.
+# A time of a form, in the zone of the report.
 TimeForm = Annotated[NaiveDatetime | None, Form(ge=datetime(2000, 1, 1), lt=datetime(2100, 1, 1))]
 
 
@@ -83,7 +83,8 @@ def add_entry(
     closed: TimeForm = None,
 ) -> Response:
     """Store an entry. Without `opened`, it is opened now."""
-    times = {"opened_at": _seconds(opened), "due_at": _seconds(due), "closed_at": _seconds(closed)}
+    zone = report_zone(services)
+    times = {"opened_at": _seconds(opened, zone), "due_at": _seconds(due, zone), "closed_at": _seconds(closed, zone)}
     with services.database.write() as connection:
         made = register.add(connection, kind, _values(kind, given), session.account.name, services.clock(), **times)
     return go(request, f"/assessment/register/{made.id}")
@@ -113,7 +114,9 @@ def close_entry(
 ) -> Response:
     """Close an entry, now if the form has no time. 409 if it is closed."""
     with services.database.write() as connection:
-        register.close(connection, entry, session.account.name, services.clock(), _seconds(closed))
+        register.close(
+            connection, entry, session.account.name, services.clock(), _seconds(closed, report_zone(services))
+        )
     return go(request, f"/assessment/register/{entry}")
 
 
@@ -148,8 +151,8 @@ def _values(kind: Kind, given: Mapping[str, str]) -> dict[str, Any]:
     return {name: text for name, text in given.items() if text or name not in numbers} | flags
 
 
-def _seconds(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.replace(tzinfo=UTC).timestamp()
+def _seconds(moment: datetime | None, zone: tzinfo) -> float | None:
+    return None if moment is None else moment.replace(tzinfo=zone).timestamp()
 
 
 def _show(request: Request, template: str, **values: Any) -> HTMLResponse:

@@ -19,7 +19,7 @@ from pipeline.assessment.report.wording import Language
 from pipeline.base import signing
 from pipeline.base.errors import DependencyError
 from pipeline.console.assessment import indicators_page
-from pipeline.console.assessment.assessment_pages import AssessmentId, assessment_page, go, window_of
+from pipeline.console.assessment.assessment_pages import AssessmentId, assessment_page, go, report_zone, window_of
 from pipeline.console.background_figures import Look
 from pipeline.console.fields import DayForm, NameForm
 from pipeline.console.services import Services, Signed, TheServices
@@ -64,10 +64,10 @@ def open_assessment(
     until: DayForm = None,
 ) -> Response:
     """Open an assessment. Without dates, its window is the last 90 days."""
-    now = services.clock()
-    window = window_of(since, until, now) if since and until else assessments.default_window(now)
+    now, zone = services.clock(), report_zone(services)
+    window = window_of(since, until, now, zone) if since and until else assessments.default_window(now)
     with services.database.write() as connection:
-        made = assessments.open_one(connection, title, window, session.account.name, now)
+        made = assessments.open_one(connection, title, window, session.account.name, now, zone)
     return go(request, f"/assessment/reports/{made.id}")
 
 

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 from sqlalchemy import Connection, func, select
 
+from pipeline.base.errors import InputError
 from pipeline.review.delivery.speech_tallies import HOUR, Measure
 from pipeline.review.quality.statistics import Interval
 from pipeline.review.tables.assessment_tables import TALLIES
@@ -102,6 +103,19 @@ Totals = Mapping[tuple[str, ...], Total]
 def hours(window: Window) -> range:
     """Return the hours that begin in the window, in hours since 1970 UTC."""
     return range(math.ceil(window.since / HOUR), math.ceil(window.until / HOUR))
+
+
+def check_full_hours(window: Window) -> None:
+    """Raise InputError for a window that begins or ends within an hour.
+
+    Tallies count full hours and cases have exact times, so a figure of both would compare two populations.
+    """
+    if window.since % HOUR or window.until % HOUR:
+        raise InputError(
+            "The window begins or ends within an hour",
+            "Give full hours (UTC): speech is counted by hour.",
+            text="window_hours",
+        )
 
 
 def totals(connection: Connection, window: Window, measures: Collection[Measure], *by: Dimension) -> Totals:

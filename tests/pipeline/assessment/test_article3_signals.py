@@ -280,9 +280,9 @@ def test_exposure_over_the_limit_of_the_settings_is_suggested_once(
     store = SqlReviewStore(database)
     (outcome,) = store.add([flag("a", 0, 1, listeners=10, flagged=("ads_spam",))], NOON + 1)
     store.decide(outcome.case, "ana", Choice(verdict="uphold"), NOON + 9)
-    found = {each.signal: each for each in article3_signals.watch(database, Settings(), CALENDAR, NOON + 60)}
-    assert set(found) == {"room_type:default", "I-24.listener_seconds"}
+    found = {each.signal: each for each in article3_signals.watch(database, Settings(), CALENDAR, NOON + 3_600)}
+    assert set(found) == {"room_type:default", "language:zh", "I-24.listener_seconds"}
     assert found["I-24.listener_seconds"].detail["value"] == 80.0
-    assert article3_signals.watch(database, Settings(), CALENDAR, NOON + 61) == []
+    assert article3_signals.watch(database, Settings(), CALENDAR, NOON + 3_601) == []
     with database.read() as connection:
-        assert len(triggers.all_triggers(connection, "suggested")) == 2
+        assert len(triggers.all_triggers(connection, "suggested")) == 3

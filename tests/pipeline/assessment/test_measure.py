@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import pytest
+
 from pipeline.assessment import drills, figure_cases
 from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.measure import measure
 from pipeline.assessment.options import DAY_SECONDS, Options
+from pipeline.base.errors import InputError
 from pipeline.contract.messages import Flag, HeardSound
 from pipeline.contract.speech_status import status_of
 from pipeline.review import audit_log
@@ -50,6 +53,13 @@ def test_figures_have_the_order_of_the_catalogue_and_repeat(database: Database) 
     assert measured(database) == found
     assert all(one.unit == INDICATORS[one.indicator].values[one.key].unit for one in found)
     assert all((one.value is None) == bool(one.unmeasured) for one in found)
+
+
+@pytest.mark.parametrize("window", [Window(NOON + 1_800, NOON + DAY_SECONDS), Window(NOON, NOON + 1_800)])
+def test_tallies_and_cases_of_different_times_are_not_mixed(database: Database, window: Window) -> None:
+    keep(database, said("a", 600), said("b", 2_400))
+    with pytest.raises(InputError, match="within an hour"):
+        measured(database, window=window)
 
 
 def test_an_empty_store_measures_nothing(database: Database) -> None:

@@ -34,6 +34,13 @@ def test_the_operator_chooses() -> None:
     assert found.report == 86_400
 
 
+def test_days_are_of_beijing_unless_the_operator_chooses() -> None:
+    assert options.build(Settings()).zone == "Asia/Shanghai"
+    assert options.build(chosen(zone="UTC")).zone == "UTC"
+    with pytest.raises(ConfigError, match=r"assessment\.zone"):
+        options.build(chosen(zone="Mars"))
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [("I-33.share", "there is no indicator I-33"), ("I-05.p90", "I-05 has no value p90. Its values are p50, p95, p99")],

@@ -1,12 +1,12 @@
 """Due dates in China's working days."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from pipeline.assessment import workdays
-from pipeline.assessment.workdays import SHIPPED, Calendar, Due, day_of
+from pipeline.assessment.workdays import SHIPPED, Calendar, Due, day_of, zone_of
 from pipeline.base.errors import ConfigError
 
 NATIONAL_2025 = date(2025, 9, 30)
@@ -77,6 +77,19 @@ def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, told: str) -
     with pytest.raises(ConfigError, match=told) as caught:
         Calendar((tmp_path,)).due(date(2027, 1, 1), 1)
     assert "2027.yaml" in str(caught.value)
+
+
+def test_zones_have_names() -> None:
+    assert zone_of("Asia/Shanghai").utcoffset(None) == timedelta(hours=8)
+    assert datetime.fromtimestamp(1_783_000_000, zone_of("Europe/Berlin")).utcoffset() == timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("Shanghai", "knows no time zone"), ("../x", "knows no"), ("Asia/Kolkata", "full hour")]
+)
+def test_an_unfit_zone_is_refused(name: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        zone_of(name)
 
 
 def test_the_day_is_chinas() -> None:

@@ -159,6 +159,23 @@ def test_a_case_is_open_from_the_hour_it_is_stored_until_the_hour_of_its_decisio
     assert (later["open_max",].value, later["open_max",].unmeasured) == (None, "no_data")
 
 
+def test_the_days_of_the_backlog_are_those_of_the_zone(database: Database) -> None:
+    # From 14:00 to 18:00 UTC: on one day in UTC, on two in Beijing, where midnight is 16:00 UTC.
+    facts = [
+        Fact(
+            flag(name, 0, 1, room=name),
+            NOON + begin * 3_600,
+            audited=False,
+            decisions=[world.Given(NOON + 6 * 3_600, "dismiss")],
+        )
+        for name, begin in (("a", 2), ("b", 5))
+    ]
+    world.store(database, facts)
+    window = Window(NOON, NOON + 6 * 3_600)
+    assert figures(database, backlog, Options(), window)["open_daily",].value == 2
+    assert figures(database, backlog, Options(zone="Asia/Shanghai"), window)["open_daily",].value == 1.5
+
+
 def test_copies_for_second_opinions_do_not_count(database: Database, tmp_path: Path) -> None:
     fact = Fact(flag("a", 0, 1), NOON + 2, audited=False, decisions=[world.Given(NOON + 60, "uphold")])
     world.store(database, [fact])

@@ -37,6 +37,12 @@ def test_an_empty_or_future_window_is_an_error(database: Database, window: Windo
         stored.opened(database, window)
 
 
+@pytest.mark.parametrize("window", [Window(NOON - 5, NOON), Window(NOON - 3_600, NOON - 1_800)])
+def test_a_window_that_is_not_of_full_hours_is_an_error(database: Database, window: Window) -> None:
+    with pytest.raises(InputError, match="full hours"):
+        stored.opened(database, window)
+
+
 @pytest.mark.parametrize("identity", [None, "2026-9"])
 def test_an_unknown_assessment_is_missing(database: Database, identity: str | None) -> None:
     with database.read() as connection, pytest.raises(Missing, match="page Reports"):

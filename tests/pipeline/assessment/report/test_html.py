@@ -1,6 +1,7 @@
 """The page shows everything, in both languages, and nothing twice under one id."""
 
 import re
+from datetime import UTC
 from html.parser import HTMLParser
 
 import msgspec
@@ -10,7 +11,7 @@ from markupsafe import escape
 from pipeline.assessment.report import html
 from pipeline.assessment.report.content import ITEMS, Gap
 from pipeline.assessment.report.wording import LANGUAGES, Language, signal, texts
-from pipeline.review.quality.figure import Figure
+from pipeline.review.quality.figure import Figure, Window
 from tests.builders import NOON
 from tests.pipeline.assessment.report import samples
 
@@ -128,6 +129,20 @@ def test_the_tongue_of_a_text() -> None:
     assert (html.tongue("抽检"), html.tongue("audit")) == ("zh", "en")
 
 
+@pytest.mark.parametrize(("language", "name"), [("zh", "北京时间"), ("en", "Beijing time")])
+def test_days_and_times_have_the_zone_of_the_report(language: Language, name: str) -> None:
+    until = NOON + 5 * 3_600
+    made = samples.final(
+        window=Window(until - 86_400, until), options=samples.report().options | {"zone": "Asia/Shanghai"}
+    )
+    page = html.render(made, language)
+    assert "<dd>2026-01-01 01:00 – 2026-01-02 01:00</dd>" in page
+    assert "<bdi>lena</bdi>，2026-01-01 21:00" in page or "<bdi>lena</bdi>, 2026-01-01 21:00" in page
+    assert "UTC)" not in page
+    assert page.count(name) >= 3
+    assert f"2026-01-01 – 2026-01-02 ({name})" in html.transparency_page(made, language)
+
+
 def test_the_same_content_gives_the_same_page() -> None:
     assert html.render(samples.final(), "zh") == html.render(samples.final(), "zh")
 
@@ -137,9 +152,9 @@ def test_a_signal_has_a_name_and_its_details_are_readable() -> None:
     assert signal("room_type:quiz", "zh") == "首见房间类型：quiz"
     assert signal("language:zh", "zh") == "首见语言：中文"
     assert signal("I-24.value", "zh") == "I-24.value"
-    shown = [html.detail("x", value, "en") for value in (["c-1", "c-2"], 0.25, NOON, "x", {"path": "a.pdf"})]
+    shown = [html.detail("x", value, "en", UTC) for value in (["c-1", "c-2"], 0.25, NOON, "x", {"path": "a.pdf"})]
     assert shown == ["c-1 · c-2", "0.25", "2026-01-01 12:00", "x", "a.pdf"]
-    assert html.detail("share", 0.25, "zh") == "25%"
+    assert html.detail("share", 0.25, "zh", UTC) == "25%"
 
 
 def test_a_missed_limit_has_the_name_of_its_figure() -> None:

@@ -1,5 +1,6 @@
 """Numbers as text."""
 
+from datetime import UTC
 from typing import Any, get_args
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from pipeline.assessment import hazards, register
 from pipeline.assessment.report import content, wording
 from pipeline.assessment.report.wording import LANGUAGES, Language, texts
+from pipeline.assessment.workdays import CHINA
 from pipeline.review.accounts.accounts import Role
 from pipeline.review.quality.figure import Unit, Unmeasured
 from tests.pipeline.assessment.report import samples
@@ -46,12 +48,12 @@ def test_an_interval_has_both_bounds() -> None:
     assert wording.interval((1.0, 2.5), "ratio", "en") == "1–2.5"
 
 
-def test_times_are_utc() -> None:
-    assert (wording.moment(0), wording.day(0), wording.iso(0)) == (
-        "1970-01-01 00:00",
-        "1970-01-01",
-        "1970-01-01T00:00:00Z",
-    )
+def test_times_have_a_zone() -> None:
+    late = 17 * 3_600
+    assert (wording.moment(late, UTC), wording.day(late, UTC)) == ("1970-01-01 17:00", "1970-01-01")
+    assert (wording.moment(late, CHINA), wording.day(late, CHINA)) == ("1970-01-02 01:00", "1970-01-02")
+    assert wording.iso(late) == "1970-01-01T17:00:00Z"
+    assert [wording.zone_name(name, "zh") for name in ("Asia/Shanghai", "UTC")] == ["北京时间", "UTC"]
 
 
 def keys(value: Any, path: str = "") -> set[str]:

@@ -115,7 +115,7 @@ def test_a_page_tells_while_figures_are_measured(enter: Enter, monkeypatch: pyte
             break
         sleep(0.1)
     assert line.headers["hx-refresh"] == "true"
-    assert "Measured 2026-01-01 12:00 UTC, 0 s ago." in aud.get("/assessment?days=30").text
+    assert "Measured 2026-01-01 20:00 Beijing time, 0 s ago." in aud.get("/assessment?days=30").text
 
 
 def test_a_page_tells_of_newer_figures(console: Console, enter: Enter) -> None:
@@ -131,8 +131,8 @@ def test_a_page_tells_of_newer_figures(console: Console, enter: Enter) -> None:
             break
         sleep(0.1)
     assert "Show the new figures" in line
-    assert "Measured 2026-01-01 12:00 UTC, 1 m ago." in line
-    assert "Measured 2026-01-01 12:01 UTC, 0 s ago." in aud.get("/assessment?days=30").text
+    assert "Measured 2026-01-01 20:00 Beijing time, 1 m ago." in line
+    assert "Measured 2026-01-01 20:01 Beijing time, 0 s ago." in aud.get("/assessment?days=30").text
 
 
 def test_the_console_does_not_start_with_a_limit_of_an_unknown_figure(console: Console, tmp_path: Path) -> None:

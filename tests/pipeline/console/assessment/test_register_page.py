@@ -22,8 +22,8 @@ REQUEST = {
     "field.approver": "lea",
     "field.exports": "2",
     "field.signed": "1",
-    "opened": "2026-01-01T08:00",
-    "due": "2026-01-01T11:00",
+    "opened": "2026-01-01T16:00",
+    "due": "2026-01-01T19:00",
 }
 
 
@@ -45,8 +45,8 @@ def test_a_lead_adds_changes_and_closes_an_entry(console: Console, enter: Enter)
     assert LATE in page
     assert lea.post(path, data={"field.exports": "", "field.signed": "9"}).status_code == 422
     assert lea.post(path, data={"field.note": "first\nsecond"}).status_code == 303
-    assert lea.post(f"{path}/close", data={"closed": "2026-01-01T13:00"}).status_code == 422
-    assert lea.post(f"{path}/close", data={"closed": "2026-01-01T10:30"}).status_code == 303
+    assert lea.post(f"{path}/close", data={"closed": "2026-01-01T21:00"}).status_code == 422
+    assert lea.post(f"{path}/close", data={"closed": "2026-01-01T18:30"}).status_code == 303
     assert lea.post(f"{path}/close").status_code == 409
     [entry] = stored(console)
     assert (entry.fields["note"], entry.fields["exports"]) == ("first\nsecond", 2)
@@ -119,7 +119,7 @@ def test_a_long_register_shows_its_newest_entries(console: Console, enter: Enter
         {"field.other": "x"},
         {"opened": "2026-01-01T12:00Z"},
         {"opened": "9999-01-01T12:00"},
-        {"due": "2026-01-01T07:00"},
+        {"due": "2026-01-01T15:00"},
         {"kind": "none"},
     ],
 )
