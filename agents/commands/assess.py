@@ -280,7 +280,8 @@ def _warn_of_open(report: "AssessmentReport") -> None:
     from pipeline.assessment.report import html, wording
 
     for hazard in report.open_hazards:
-        warn("Hazard {id} is not closed: {title}", id=hazard.id, title=html.hazard_title(report, hazard, language()))
+        title = html.hazard_title(hazard, report.definitions, report.labels, language())
+        warn("Hazard {id} is not closed: {title}", id=hazard.id, title=title)
     for trigger in report.open_triggers:
         signal = wording.signal(trigger.signal, language())
         warn("Trigger {id} is not decided: {signal}", id=trigger.id, signal=signal)
