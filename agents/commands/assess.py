@@ -1,6 +1,7 @@
 """`voxwarden assess`: the report of the security assessment, its signed bundle, and their check."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -8,12 +9,13 @@ from contextvars import ContextVar
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.markup import escape
 
-from agents.commands.app import Exit, add_group, settings_of
+from agents.commands.app import EXPLAIN, Exit, add_group, settings_of
 from agents.commands.store import actor, database_of
 from agents.commands.terminal import stderr, stdout
 from pipeline.base import private_files, yaml_reading
@@ -40,6 +42,7 @@ By = Annotated[
 def choose(chosen: Language | None) -> None:
     """Set the language of all lines of this run. None: the language of the environment."""
     CHOSEN.set(chosen or of_environment(os.environ))
+    EXPLAIN.set(explained)
 
 
 def of_environment(variables: Mapping[str, str]) -> Language:
@@ -63,6 +66,22 @@ def chinese() -> Mapping[str, str]:
     """Return the Chinese texts by the English ones."""
     found: dict[str, str] = yaml_reading.read_yaml(Path(__file__).with_name("assess_zh.yaml"))
     return found
+
+
+def explained(error: str) -> str:
+    """Return an error in the language of this run; one without a Chinese text stays English."""
+    if language() == "zh":
+        for english, chinese_text in chinese().items():
+            if english.endswith(".") and (found := _pattern(english).fullmatch(error)):
+                return chinese_text.format(**found.groupdict())
+    return error
+
+
+@cache
+def _pattern(text: str) -> re.Pattern[str]:
+    """Return the pattern of a text with its values."""
+    parts = (re.escape(before) + (f"(?P<{name}>.+)" if name else "") for before, name, *_ in Formatter().parse(text))
+    return re.compile("".join(parts), re.DOTALL)
 
 
 def author(by: str | None) -> str:
@@ -101,7 +120,7 @@ def speak(
         typer.Option("--lang", help="Language of the output. Default: from LC_ALL or LANG, or else en."),
     ] = None,
 ) -> None:
-    """Set the language of what the commands print. Help and errors are in English."""
+    """Set the language of what the commands print. Help is in English, and so are errors that other commands have, too."""
     choose(lang)
 
 

@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from pathlib import Path
 from string import Formatter
 from types import ModuleType
@@ -18,7 +19,7 @@ from agents.commands.command_line import app
 from pipeline.assessment import forms
 from pipeline.assessment.report import assessments, bundle, verify
 from pipeline.base import private_files
-from pipeline.base.errors import CaseError, ConfigError, InputError, Missing
+from pipeline.base.errors import CaseError, ConfigError, InputError, Missing, VoxwardenError
 from pipeline.base.libraries import install_extra
 from pipeline.review import audit_log
 from pipeline.review.database import Database
@@ -160,6 +161,24 @@ def test_mistakes_have_remedies(assess: Assess, database: Database) -> None:
     assert isinstance(assess("bundle").exception, ConfigError), "no key"
     assert isinstance(assess("verify", "none.zip").exception, Missing)
     assert isinstance(assess("verify", ".").exception, InputError), "a folder"
+
+
+def test_errors_follow_the_language(assess: Assess, database: Database) -> None:
+    def said(*command: str) -> str:
+        error = assess("--lang", "zh", *command).exception
+        assert isinstance(error, VoxwardenError)
+        context = copy_context()
+        context.run(assess_commands.choose, "zh")
+        return context.run(assess_commands.explained, str(error))
+
+    assert said("report", "--no-pdf") == "尚无评估。请在控制台的“报告”页立项。"
+    assert said("verify", "none.zip") == "没有编号为 none.zip 的评估。请在控制台的“报告”页立项。"
+    assert said("verify", ".").startswith(". 是文件夹。")
+    identity = opened(database)
+    assert said("report", "--final", "--no-pdf").startswith("有 ")
+    stored.answer(database, identity)
+    assert said("report", "--final", "--no-pdf").startswith("尚有 1 项隐患、1 项触发情形未了结。")
+    assert said("bundle").startswith("无法读取密钥 ")
 
 
 @pytest.mark.parametrize("command", [("report",), ("bundle",), ("key",), ("verify", "it.zip")])
