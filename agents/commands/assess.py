@@ -1,6 +1,7 @@
 """`voxwarden assess`: the report of the security assessment, its signed bundle, and their check."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -8,12 +9,13 @@ from contextvars import ContextVar
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.markup import escape
 
-from agents.commands.app import Exit, add_group, settings_of
+from agents.commands.app import EXPLAIN, Exit, add_group, settings_of
 from agents.commands.store import actor, database_of
 from agents.commands.terminal import stderr, stdout
 from pipeline.base import private_files, yaml_reading
@@ -40,6 +42,7 @@ By = Annotated[
 def choose(chosen: Language | None) -> None:
     """Set the language of all lines of this run. None: the language of the environment."""
     CHOSEN.set(chosen or of_environment(os.environ))
+    EXPLAIN.set(explained)
 
 
 def of_environment(variables: Mapping[str, str]) -> Language:
@@ -63,6 +66,22 @@ def chinese() -> Mapping[str, str]:
     """Return the Chinese texts by the English ones."""
     found: dict[str, str] = yaml_reading.read_yaml(Path(__file__).with_name("assess_zh.yaml"))
     return found
+
+
+def explained(error: str) -> str:
+    """Return an error in the language of this run; one without a Chinese text stays English."""
+    if language() == "zh":
+        for english, chinese_text in chinese().items():
+            if english.endswith(".") and (found := _pattern(english).fullmatch(error)):
+                return chinese_text.format(**found.groupdict())
+    return error
+
+
+@cache
+def _pattern(text: str) -> re.Pattern[str]:
+    """Return the pattern of a text with its values."""
+    parts = (re.escape(before) + (f"(?P<{name}>.+)" if name else "") for before, name, *_ in Formatter().parse(text))
+    return re.compile("".join(parts), re.DOTALL)
 
 
 def author(by: str | None) -> str:
@@ -101,7 +120,7 @@ def speak(
         typer.Option("--lang", help="Language of the output. Default: from LC_ALL or LANG, or else en."),
     ] = None,
 ) -> None:
-    """Set the language of what the commands print. Help and errors are in English."""
+    """Set the language of what the commands print. Help is in English, and so are errors of other parts."""
     choose(lang)
 
 
@@ -110,22 +129,27 @@ def report(
     ctx: typer.Context,
     identity: Identity = None,
     final: Annotated[bool, typer.Option("--final", help="Freeze the report. You cannot change it afterwards.")] = False,
+    with_open: Annotated[
+        str, typer.Option("--with-open", help="Why the report is final with open hazards or triggers. It prints this.")
+    ] = "",
     out: Annotated[Path | None, typer.Option(help="Folder for the files. Default: assessment-ID.")] = None,
     pdf: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Also write PDF files.")] = True,
 ) -> None:
     """Write the report in Chinese and English, its figures as JSON and CSV, DSA tables, and a public page.
 
     Without --final the report is a draft with the figures of this moment. With --final all required fields must be
-    filled in. The report is then frozen, and its SHA-256 goes into the audit log.
+    filled in. The report is then frozen, and its SHA-256 goes into the audit log. Open hazards and undecided triggers
+    are listed, and need --with-open with a reason.
 
     Examples:
       voxwarden assess report --out draft
       voxwarden assess report 2026-1 --final
+      voxwarden assess report 2026-1 --final --with-open "Fixed; the proof is due on 15 March"
     """
     _require_extra()
     from pipeline.assessment.report import bundle
 
-    made = _frozen(ctx, identity) if final else _report(ctx, identity)
+    made = _frozen(ctx, identity, with_open) if final else _report(ctx, identity)
     folder = out or Path(f"assessment-{made.id}")
     _write(folder, {**bundle.pages(made, pdf), **bundle.parts(made)})
     kind = said("final report") if made.final else said("draft")
@@ -251,7 +275,7 @@ def _report(ctx: typer.Context, identity: str | None) -> "AssessmentReport":
         return gather.gather(connection, assessments.find(connection, identity), settings_of(ctx))
 
 
-def _frozen(ctx: typer.Context, identity: str | None) -> "AssessmentReport":
+def _frozen(ctx: typer.Context, identity: str | None, with_open: str) -> "AssessmentReport":
     """Measure, freeze and return the report."""
     from pipeline.assessment.report import assessments, gather
 
@@ -261,10 +285,28 @@ def _frozen(ctx: typer.Context, identity: str | None) -> "AssessmentReport":
         assessments.check_open(found)
         with database.read_in_background() as connection:
             measured = gather.measure(connection, found.window, settings_of(ctx))
-            made = gather.finish(gather.draft(connection, found, settings_of(ctx), measured), actor(), time.time())
+            made = gather.finish(
+                gather.draft(connection, found, settings_of(ctx), measured), actor(), time.time(), with_open
+            )
+        _warn_of_open(made)
         with database.write() as connection:
             show(f"SHA-256 {assessments.freeze(connection, made, measured.frozen())}")
     return made
+
+
+def _warn_of_open(report: "AssessmentReport") -> None:
+    """List the open hazards and triggers, and warn of a conclusion that they contradict."""
+    from pipeline.assessment.report import html, wording
+
+    for hazard in report.open_hazards:
+        title = html.hazard_title(hazard, report.definitions, report.labels, language())
+        warn("Hazard {id} is not closed: {title}", id=hazard.id, title=title)
+    for trigger in report.open_triggers:
+        signal = wording.signal(trigger.signal, language())
+        warn("Trigger {id} is not decided: {signal}", id=trigger.id, signal=signal)
+    concluded = "".join(each.text for each in report.answers if each.field == "conclusion")
+    if report.open_hazards and "符合" in concluded.replace("不符合", ""):
+        warn("The conclusion says 符合, but article 6 asks that hazards are gone first")
 
 
 def _key(settings: "Settings", path: Path | None) -> Path:

@@ -102,10 +102,17 @@ def _apart(connection: Connection, window: Window, found: Sequence[Figure]) -> I
     return (figure for figure in found if same.isdisjoint(figure.split))
 
 
+def first_counted(connection: Connection) -> float | None:
+    """Return the first hour with counted speech, as UTC seconds; None if there is none yet."""
+    spoken = select(TALLIES.c.hour).where(TALLIES.c.measure == "segmented").order_by(TALLIES.c.hour).limit(1)
+    hour: int | None = connection.scalar(spoken)
+    return None if hour is None else hour * HOUR
+
+
 def _partial(connection: Connection, window: Window) -> frozenset[Source]:
     """Return the sources whose data cover only a part of the window."""
-    spoken = select(TALLIES.c.hour).where(TALLIES.c.measure == "segmented").order_by(TALLIES.c.hour).limit(1)
-    tallied = _first(connection, spoken) * HOUR
+    begun = first_counted(connection)
+    tallied = math.inf if begun is None else begun
     # The earlier of the two: at a quiet time there is speech, but no case.
     stored = min(tallied, _first(connection, select(func.min(CASES.c.created_at)).where(REAL)))
     logged = _first(connection, select(AUDIT.c.at).order_by(AUDIT.c.seq).limit(1))

@@ -121,8 +121,9 @@ def check_open(assessment: Assessment) -> None:
 def freeze(connection: Connection, report: AssessmentReport, frozen: Frozen) -> str:
     """Store a final report, what it rests on, and the line of the audit log with its SHA-256, which is returned.
 
-    `report` has `finished_by` and `finished_at`. Raises CaseError if required fields are empty, or if the assessment
-    already has a final report. The database refuses every later change.
+    `report` has `finished_by` and `finished_at`. Raises CaseError if required fields are empty, if hazards or
+    triggers are open without a reason, or if the assessment already has a final report. The
+    database refuses every later change.
     """
     if report.missing:
         fields = ", ".join(answer.field for answer in report.missing)
@@ -131,6 +132,15 @@ def freeze(connection: Connection, report: AssessmentReport, frozen: Frozen) -> 
             "Fill them in, then try again.",
             text="fields_missing",
             n=len(report.missing),
+        )
+    hazards, triggers = len(report.open_hazards), len(report.open_triggers)
+    if (hazards or triggers) and not report.open_reason:
+        raise CaseError(
+            f"{hazards} hazards and {triggers} triggers are open",
+            "Close and decide them, or say with --with-open why the report is final without that.",
+            text="open_items",
+            hazards=hazards,
+            triggers=triggers,
         )
     assert report.finished_at is not None  # noqa: S101 - a final report has both
     encoded = content.encode(report)

@@ -227,6 +227,8 @@ class AssessmentReport(Struct, frozen=True, kw_only=True):
     opened_at: float
     finished_by: str = ""
     finished_at: float | None = None
+    open_reason: str = ""
+    """Why the report is final although hazards or triggers are open. Empty: none is."""
     versions: Versions
     answers: tuple[ReportedAnswer, ...]
     items: tuple[ReportItem, ...]
@@ -268,6 +270,16 @@ class AssessmentReport(Struct, frozen=True, kw_only=True):
     def data_window(self) -> Window:
         """The time whose tallies the figures need."""
         return Window(self.window.since - self.settled, self.window.until)
+
+    @property
+    def open_hazards(self) -> tuple[ReportedHazard, ...]:
+        """The hazards whose end nobody has proved."""
+        return tuple(each for each in self.hazards if each.state != "closed")
+
+    @property
+    def open_triggers(self) -> tuple[ReportedTrigger, ...]:
+        """The triggers that wait for a decision."""
+        return tuple(each for each in self.triggers if each.state == "suggested")
 
     @property
     def missing(self) -> tuple[ReportedAnswer, ...]:

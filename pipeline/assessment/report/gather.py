@@ -213,10 +213,14 @@ def draft(
     )
 
 
-def finish(report: AssessmentReport, by: str, at: float) -> AssessmentReport:
-    """Return the report as final, in the form that its JSON gives back."""
+def finish(report: AssessmentReport, by: str, at: float, open_reason: str = "") -> AssessmentReport:
+    """Return the report as final, in the form that its JSON gives back.
+
+    `open_reason` says why it is final with open hazards or triggers; without them, it is left out.
+    """
     # Encoded and decoded, so that pages are the same now and after a year. A float has another text than an int.
-    final = msgspec.structs.replace(report, finished_by=by, finished_at=float(at))
+    reason = open_reason.strip() if report.open_hazards or report.open_triggers else ""
+    final = msgspec.structs.replace(report, finished_by=by, finished_at=float(at), open_reason=reason)
     return content.decode(content.encode(final), report.id)
 
 

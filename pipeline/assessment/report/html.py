@@ -3,7 +3,8 @@
 The public page has no ids of cases, no hand-written texts and no names.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import tzinfo
 from functools import cache
 from importlib import metadata
@@ -14,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from markupsafe import Markup
 from msgspec import Struct
 
+from pipeline.assessment.hazards import Hazard
 from pipeline.assessment.report import content, wording
 from pipeline.assessment.report.content import AssessmentReport, ReportedAnswer, ReportItem
 from pipeline.assessment.report.figure_rows import ReportRow, ReportRows, combined, setting_rows
@@ -29,6 +31,10 @@ LIMITS = {"I-01": "room_coverage", "I-03": "loss", "I-04": "hard"}
 """Indicators whose figures limit what the others say, with the keys of their texts."""
 SPOKEN = ("I-04", "spoken")
 """The share of a language that is not moderated in all speech."""
+COUNTED = re.compile(r"\d+ / \d+$")
+"""The end of a title of a drill's hazard: what went right, of how many."""
+MISSED = re.compile(r": (\S+) ([<>]) (\S+)$")
+"""The end of a title of a missed limit: the value and the limit."""
 MOMENT = 1e9
 """Larger numbers in the details of a trigger are moments in UTC seconds."""
 SHARES = ("share", "growth")
@@ -81,7 +87,7 @@ def render(report: AssessmentReport, language: Language) -> str:
                 "restrictions": restriction_table(report, language),
                 "query_sections": query_sections(report, language),
                 "settings": setting_rows(report, language),
-                "hazard_title": lambda hazard: hazard_title(report, hazard, language),
+                "hazard_title": lambda hazard: hazard_title(hazard, report.definitions, report.labels, language),
                 "detail": lambda name, value: detail(name, value, language, zone_of(report.zone)),
                 **_zone(report, language),
                 "language": language,
@@ -110,14 +116,30 @@ def item_views(report: AssessmentReport, language: Language) -> list[ItemView]:
     return [_item_view(report, item, language, made, apart) for item in report.items]
 
 
-def hazard_title(report: AssessmentReport, hazard: content.ReportedHazard, language: Language) -> str:
-    """Return the title of a hazard. A missed limit has the name of its figure."""
+def hazard_title(
+    hazard: content.ReportedHazard | Hazard,
+    definitions: Iterable[content.Definition],
+    labels: Mapping[str, content.Names],
+    language: Language,
+) -> str:
+    """Return the title of a hazard in words: the figure that misses its limit, or what a drill missed."""
+    words = texts(language)
+    if hazard.source == "drill" and (counted := COUNTED.search(hazard.title)):
+        what = hazard.about.split(" ")[1:]  # a language and a label, or nothing for a stop drill
+        named = [words["values"]["language"].get(each, each) for each in what[:1]]
+        named += [getattr(labels[each], language) if each in labels else words["clean"] for each in what[1:]]
+        kind = words["drill_kinds"]["detection" if what else "stop"]
+        return f"{kind}{words['colon']}{words['comma'].join((*named, counted[0]))}"
     indicator, _, key = hazard.about.partition(" ")[0].partition(".")
-    known = {each.id: each for each in report.definitions}
+    known = {each.id: each for each in definitions}
     if hazard.source != "threshold" or indicator not in known or key not in known[indicator].values:
         return hazard.title
-    name, value = known[indicator].name, known[indicator].values[key].name
-    return f"{indicator} {getattr(name, language)}{texts(language)['colon']}{getattr(value, language)}"
+    value = known[indicator].values[key]
+    title = f"{indicator} {getattr(known[indicator].name, language)}{words['colon']}{getattr(value.name, language)}"
+    if not (missed := MISSED.search(hazard.title)):
+        return title
+    found, limit = (wording.shown(float(missed[n]), value.unit, language) for n in (1, 3))
+    return f"{title} {found} {missed[2]} {limit}"
 
 
 def render_with(template: str, values: Mapping[str, Any]) -> str:

@@ -8,10 +8,12 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.assessment import drills, hazards, register
+from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.hazards import FileProof, Finding, Hazard, Proof
+from pipeline.assessment.report import gather, html, rules_in_force
 from pipeline.assessment.report.assessments import default_window
 from pipeline.base.errors import CaseError, DependencyError, InputError
-from pipeline.console.assessment.assessment_pages import assessment_page, go
+from pipeline.console.assessment.assessment_pages import assessment_page, go, report_language
 from pipeline.console.fields import DayForm, HashForm, NameForm, NoteForm
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review.delivery.speech_tallies import HOUR
@@ -57,7 +59,14 @@ def hazards_page(request: Request, services: TheServices) -> Response:
     with services.database.read() as connection:
         found = hazards.all_hazards(connection)
     found.sort(key=lambda each: ("open", "fixed", "closed").index(each.state))
-    return assessment_page(request, "assessment_hazards.html", hazards=found)
+    language, names = report_language(request), rules_in_force.label_names(services.labels)
+    definitions = list(map(gather.definition, INDICATORS.values()))
+    return assessment_page(
+        request,
+        "assessment_hazards.html",
+        hazards=found,
+        title_of=lambda hazard: html.hazard_title(hazard, definitions, names, language),
+    )
 
 
 @router.post("")

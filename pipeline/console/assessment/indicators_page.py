@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from pipeline.assessment import figure_cases, forms, hazards
 from pipeline.assessment.catalogue import INDICATORS, Indicator
+from pipeline.assessment.measure import first_counted
 from pipeline.assessment.report import assessments, figure_rows, wording
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.gather import OF_DRILLS
@@ -21,6 +22,7 @@ from pipeline.console.guard import Refused
 from pipeline.console.services import TheServices
 from pipeline.review.cases import reading
 from pipeline.review.delivery import room_counts
+from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.figure import Figure
 
 router = APIRouter(prefix="/assessment")
@@ -104,7 +106,7 @@ def indicators_page(
     """Show the indicators of a window, of operation or of test data. While they are measured, the page says so."""
     rows = indicator_rows(look.kept.value if look.kept else [], data == "test")
     with services.database.read() as connection:
-        steps = steps_of_newest(connection)
+        steps, begun = steps_of_newest(connection), first_counted(connection)
     counts = Counter(row.state for row in rows)
     return assessment_page(
         request,
@@ -115,6 +117,8 @@ def indicators_page(
         steps=steps,
         counts=[(state, counts[state]) for state in STATES],
         chosen=chosen,
+        begun=begun,
+        hour=HOUR,
         days=DAYS,
         data=data,
     )

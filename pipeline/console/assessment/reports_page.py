@@ -21,7 +21,7 @@ from pipeline.base.errors import DependencyError
 from pipeline.console.assessment import indicators_page
 from pipeline.console.assessment.assessment_pages import AssessmentId, assessment_page, go, report_zone, window_of
 from pipeline.console.background_figures import Look
-from pipeline.console.fields import DayForm, NameForm
+from pipeline.console.fields import DayForm, NameForm, NoteForm
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review import audit_log
 
@@ -140,12 +140,13 @@ def finish_report(
     session: Signed,
     found: Annotated[Opened, Depends(newest_assessment)],
     sure: Annotated[Literal["yes"], Form()],
+    open_reason: NoteForm = "",
 ) -> Response:
-    """Freeze the report. 409 if required fields are empty, or if it is final already."""
+    """Freeze the report. 409 if required fields are empty, it is final already, or open things have no reason."""
     del sure  # FastAPI has checked that it is there: a final report cannot be changed
     draft = _report(services, found)
     assert draft and found.look and found.look.kept  # noqa: S101, PT018 - `newest_assessment` has measured it
-    made = gather.finish(draft, session.account.name, services.clock())
+    made = gather.finish(draft, session.account.name, services.clock(), open_reason)
     with services.database.write() as connection:
         assessments.freeze(connection, made, found.look.kept.value.frozen())
     return go(request, f"/assessment/reports/{made.id}")

@@ -1,8 +1,10 @@
 """`voxwarden assess`: from the opening to a bundle that verifies."""
 
 import ast
+import re
 import sys
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from pathlib import Path
 from string import Formatter
 from types import ModuleType
@@ -14,9 +16,10 @@ from agents.commands import assess as assess_commands
 from agents.commands import assess_drill
 from agents.commands.assess import chinese, of_environment
 from agents.commands.command_line import app
+from pipeline.assessment import forms
 from pipeline.assessment.report import assessments, bundle, verify
 from pipeline.base import private_files
-from pipeline.base.errors import CaseError, ConfigError, InputError, Missing
+from pipeline.base.errors import CaseError, ConfigError, InputError, Missing, VoxwardenError
 from pipeline.base.libraries import install_extra
 from pipeline.review import audit_log
 from pipeline.review.database import Database
@@ -59,7 +62,7 @@ def final(assess: Assess, database: Database) -> str:
     """The id of an assessment with a final report."""
     identity = opened(database)
     stored.answer(database, identity)
-    assert "SHA-256" in assess("report", "--final", "--no-pdf", "--out", "out").stdout
+    assert "SHA-256" in assess("report", "--final", "--with-open", stored.WHY, "--no-pdf", "--out", "out").stdout
     return identity
 
 
@@ -72,6 +75,32 @@ def test_a_draft_is_written_with_empty_fields_but_not_frozen(
     result = assess("report", "--final", "--no-pdf")
     assert isinstance(result.exception, CaseError)
     assert "required fields are empty" in str(result.exception)
+
+
+def test_open_hazards_and_triggers_need_a_reason(assess: Assess, database: Database, tmp_path: Path) -> None:
+    identity = opened(database)
+    stored.answer(database, identity)
+    refused = assess("report", "--final", "--no-pdf")
+    assert isinstance(refused.exception, CaseError)
+    assert "--with-open" in str(refused.exception)
+    assert re.findall("warning: (Hazard|Trigger) ", refused.stderr) == ["Hazard", "Trigger"]
+    assert assess("report", "--final", "--with-open", " ", "--no-pdf").exit_code != 0
+    assert assess("report", "--final", "--with-open", stored.WHY, "--no-pdf").exit_code == 0
+    for language, head in (("zh", "定稿时尚未了结"), ("en", "Open when the report became final")):
+        page = (tmp_path / f"assessment-{identity}" / f"report.{language}.html").read_text("utf-8")
+        assert head in page
+        assert stored.WHY in page
+
+
+@pytest.mark.parametrize(("text", "warned"), [("符合。", True), ("不符合。", False)])
+def test_a_conclusion_that_open_hazards_contradict_is_named(
+    assess: Assess, database: Database, text: str, warned: bool
+) -> None:
+    identity = opened(database)
+    stored.answer(database, identity)
+    with database.write() as connection:
+        forms.answer(connection, identity, {"conclusion": text}, "lea", stored.NOW)
+    assert ("article 6" in assess("report", "--final", "--no-pdf").stderr) == warned
 
 
 def test_a_final_report_becomes_a_bundle_that_verifies(
@@ -88,6 +117,18 @@ def test_a_final_report_becomes_a_bundle_that_verifies(
     with database.read() as connection:
         assert audit_log.about(connection, "assessment.bundle", final) is not None
     assert assess("verify", final).exit_code == 0
+
+
+@pytest.mark.parametrize("guide", ["assessment-guide.md", "assessment-guide.zh.md"])
+def test_the_guide_verifies_the_bundle_as_printed(
+    assess: Assess, final: str, tmp_path: Path, guide: str, request: pytest.FixtureRequest
+) -> None:
+    text = (request.config.rootpath / "docs" / guide).read_text("utf-8")
+    [folder] = re.findall(r"^    data_dir: (\S+)", text, re.MULTILINE)
+    [verifying] = re.findall(r"^    voxwarden assess (verify \S+ --public-key \S+)", text, re.MULTILINE)
+    assert assess("key", "--key", f"{folder}/assessment.key").exit_code == 0
+    assert assess("bundle", final, "--no-pdf", "--key", f"{folder}/assessment.key").exit_code == 0
+    assert assess(*verifying.split()).exit_code == 0
 
 
 def test_a_fault_gives_exit_code_1(assess: Assess, final: str, tmp_path: Path) -> None:
@@ -120,6 +161,24 @@ def test_mistakes_have_remedies(assess: Assess, database: Database) -> None:
     assert isinstance(assess("bundle").exception, ConfigError), "no key"
     assert isinstance(assess("verify", "none.zip").exception, Missing)
     assert isinstance(assess("verify", ".").exception, InputError), "a folder"
+
+
+def test_errors_follow_the_language(assess: Assess, database: Database) -> None:
+    def said(*command: str) -> str:
+        error = assess("--lang", "zh", *command).exception
+        assert isinstance(error, VoxwardenError)
+        context = copy_context()
+        context.run(assess_commands.choose, "zh")
+        return context.run(assess_commands.explained, str(error))
+
+    assert said("report", "--no-pdf") == "尚无评估。请在控制台的“报告”页立项。"
+    assert said("verify", "none.zip") == "没有编号为 none.zip 的评估。请在控制台的“报告”页立项。"
+    assert said("verify", ".").startswith(". 是文件夹。")
+    identity = opened(database)
+    assert said("report", "--final", "--no-pdf").startswith("有 ")
+    stored.answer(database, identity)
+    assert said("report", "--final", "--no-pdf").startswith("尚有 1 项隐患、1 项触发情形未了结。")
+    assert said("bundle").startswith("无法读取密钥 ")
 
 
 @pytest.mark.parametrize("command", [("report",), ("bundle",), ("key",), ("verify", "it.zip")])

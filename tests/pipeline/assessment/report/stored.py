@@ -23,6 +23,8 @@ from tests.builders import NOON, flag
 DAY = 86_400.0
 WINDOW = Window(NOON - DAY, NOON + DAY)
 NOW = NOON + 2 * DAY
+WHY = "The proof is due in March."
+"""Why the report is final with an open hazard and a trigger to decide."""
 SPEAKER = "speaker-4711"
 ROOM = "room-of-secrets"
 SAID = "每日 24 小时有人值守"
@@ -89,7 +91,7 @@ def finish(database: Database, made: Assessment, data_dir: Path, at: float) -> A
     """Answer all fields and freeze the report."""
     answer(database, made.id)
     measurement = measured(database, made, data_dir)
-    report = gather.finish(drafted(database, made, data_dir, measurement), "lea", at)
+    report = gather.finish(drafted(database, made, data_dir, measurement), "lea", at, WHY)
     with database.write() as connection:
         assessments.freeze(connection, report, measurement.frozen())
     return found(database, made.id)

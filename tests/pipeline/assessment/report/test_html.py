@@ -157,10 +157,22 @@ def test_a_signal_has_a_name_and_its_details_are_readable() -> None:
     assert html.detail("share", 0.25, "zh", UTC) == "25%"
 
 
-def test_a_missed_limit_has_the_name_of_its_figure() -> None:
-    missed = samples.hazard("I-12.share")
-    assert html.hazard_title(samples.report(), missed, "zh") == "I-12 召回率：召回率"
-    assert html.hazard_title(samples.report(), samples.hazard("I-12.other"), "zh") == missed.title
+@pytest.mark.parametrize(
+    ("source", "about", "title", "zh"),
+    [
+        ("threshold", "I-12.share", "Low", "I-12 召回率：召回率"),
+        ("threshold", "I-12.share", "I-12.share: 0.61 < 0.9", "I-12 召回率：召回率 61% < 90%"),
+        ("threshold", "I-12.other", "Low", "Low"),
+        ("drill", "5(4).drill zh abuse", "detection-20260101-a1: zh abuse 0 / 3", "识别演练：中文，谩骂侮辱，0 / 3"),
+        ("drill", "5(4).drill en clean", "detection-20260101-a1: en clean 1 / 2", "识别演练：英语，正常语音，1 / 2"),
+        ("drill", "I-28.drill", "stop-20260101-a1: 1 / 2", "断流演练：1 / 2"),
+        ("person", "5(4).x", "No patrol 1 / 2", "No patrol 1 / 2"),
+    ],
+)
+def test_the_title_of_a_hazard_is_in_words(source: str, about: str, title: str, zh: str) -> None:
+    report = samples.report()
+    found = msgspec.structs.replace(samples.hazard(about), source=source, title=title)
+    assert html.hazard_title(found, report.definitions, report.labels, "zh") == zh
 
 
 def test_the_cover_names_the_subject() -> None:

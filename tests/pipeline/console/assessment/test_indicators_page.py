@@ -23,6 +23,7 @@ from pipeline.console.services import open_services
 from pipeline.contract.speech_status import status_of
 from pipeline.review import audit_log
 from pipeline.review.cases.case_values import Choice
+from pipeline.review.delivery import speech_tallies
 from pipeline.review.delivery.speech_tallies import Cell
 from pipeline.settings import Settings
 from tests.builders import NOON, flag
@@ -240,3 +241,13 @@ def test_the_page_shows_the_steps_and_groups_by_article(console: Console, enter:
     chinese = auditor.get("/assessment", headers={"accept-language": "zh-CN"}).text
     assert "数据与填报" in chinese
     assert "违法有害信息的防范处置和有关记录保存措施 · 5(4)" in chinese
+
+
+def test_an_empty_first_window_says_why(console: Console, enter: Enter) -> None:
+    aud = enter("aud")
+    assert "No speech has been counted yet" in aud.get("/assessment").text
+    with console.database.write() as connection:
+        speech_tallies.count_batch(connection, [status_of(flag("a", 60, 61), "segmented")], NOON + 62)
+    assert "the first figures come after 2026-01-01 21:00" in aud.get("/assessment").text
+    console.clock.now = NOON + 3_600
+    assert "window is empty" not in aud.get("/assessment").text

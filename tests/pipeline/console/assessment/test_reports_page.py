@@ -20,6 +20,7 @@ from tests.pipeline.assessment.report import stored
 from tests.pipeline.console.conftest import Console, Enter
 
 DAY = 86_400.0
+SURE = {"sure": "yes", "open_reason": stored.WHY}
 
 
 def opened(console: Console, enter: Enter) -> str:
@@ -68,7 +69,9 @@ def test_a_final_report_has_its_files_and_its_anchor(
     stored.answer(console.database, identity)
     lea = enter("lea")
     assert enter("aud").post(f"{path}/final", data={"sure": "yes"}).status_code == 403
-    assert lea.post(f"{path}/final", data={"sure": "yes"}).status_code == 303
+    assert "Why the report is final" in lea.get(path).text
+    assert lea.post(f"{path}/final", data={"sure": "yes"}).status_code == 409, "a hazard is open"
+    assert lea.post(f"{path}/final", data=SURE).status_code == 303
     assert lea.post(f"{path}/final", data={"sure": "yes"}).status_code == 409
     with console.database.read() as connection:
         found = assessments.find(connection, identity)
@@ -93,7 +96,7 @@ def test_a_final_form_cannot_be_changed(console: Console, enter: Enter) -> None:
     identity = path.rpartition("/")[2]
     stored.answer(console.database, identity)
     lea = enter("lea")
-    lea.post(f"{path}/final", data={"sure": "yes"})
+    lea.post(f"{path}/final", data=SURE)
     assert "hx-post" not in lea.get(f"/assessment/forms/{identity}").text
     assert lea.post(f"/assessment/forms/{identity}/service_name", data={"text": "x"}).status_code == 409
 
@@ -115,7 +118,7 @@ def test_a_draft_that_takes_long_says_so(console: Console, enter: Enter, monkeyp
     assert lea.post(f"{path}/final", data={"sure": "yes"}).status_code == 503
     may.set()
     monkeypatch.setattr(reports_page, "FINISH_SECONDS", 60.0)
-    assert lea.post(f"{path}/final", data={"sure": "yes"}).status_code == 303
+    assert lea.post(f"{path}/final", data=SURE).status_code == 303
 
 
 def test_a_draft_is_measured_once_and_has_the_newest_answers(
