@@ -124,7 +124,7 @@ class ReportRows:
     def _cell(self, figure: Figure) -> PartCell:
         return PartCell(
             value=self._value(figure),
-            caveat=self._texts["caveats"][figure.caveat],
+            caveat=self._texts["caveats"].get(figure.caveat, ""),
             interval=self._interval(figure),
             n=f"{figure.n:,}",
             reason=self._reason(figure),
@@ -136,7 +136,7 @@ class ReportRows:
             indicator=figure.indicator,
             name=self._name(figure),
             value=self._value(figure),
-            caveat=self._texts["caveats"][figure.caveat],
+            caveat=self._texts["caveats"].get(figure.caveat, ""),
             reason=self._reason(figure),
             interval=self._interval(figure),
             chart=svg_charts.interval(figure),
