@@ -59,7 +59,7 @@ def _labels() -> str:
 
 def _alerts(name: str) -> dict[str, str]:
     """The alerts that read the metric, directly or through recording rules, each with the anchor of its runbook."""
-    wanted = _derived(name)
+    wanted = derived(name)
     return {
         rule["alert"]: rule["annotations"]["runbook_url"].partition("#")[2]
         for rule in _rules()
@@ -67,7 +67,7 @@ def _alerts(name: str) -> dict[str, str]:
     }
 
 
-def _derived(name: str) -> set[str]:
+def derived(name: str) -> set[str]:
     """The metric, and all recorded series that depend on it."""
     derived, before = {name}, 0
     while len(derived) > before:  # a rule may read the series of another rule

@@ -22,6 +22,7 @@ FILES = (
 )
 BLOCK = re.compile(r"^(( *)# begin ([\w-]+).*\n)[\s\S]*?^( *# end \3)$", re.MULTILINE)
 
+ONE_MACHINE = "run"  # the role of `voxwarden run`, which does the work of all roles
 OPTIONAL = ("api", "livekit")  # roles that a deployment may leave out, beside the stages that a setting switches on
 
 Stages = Sequence[Stage]
@@ -81,10 +82,14 @@ def _worker(stage: Stage) -> str:
 
 
 def _missing(stages: Stages) -> list[str]:
-    """The expression of the alert for missing roles."""
+    """The expression of the alert for missing roles. With `voxwarden run` alone, no role is missing."""
+    roles = _roles(stages)
     # One `absent` for each role: PromQL has no series for a role that never ran.
-    absent = [f'absent(up{{job="voxwarden", role="{role}"}})' for role in _roles(stages)]
-    return ["expr: |", f"  {absent[0]}", *(f"    or {each}" for each in absent[1:])]
+    first, *rest = [f'absent(up{{job="voxwarden", role="{role}"}})' for role in roles]
+    absent = [f"    {first}", *(f"      or {each}" for each in rest)]
+    others = f'up{{job="voxwarden", role=~"{"|".join(roles)}"}}'
+    alone = f'(up{{job="voxwarden", role="{ONE_MACHINE}"}} unless on () {others})'
+    return ["expr: |", "  (", *absent, "  ) unless on ()", f"    {alone}"]
 
 
 def _roles(stages: Stages) -> list[str]:

@@ -79,6 +79,8 @@ class StageRunner:
         self._tap = tap
         self._recovery = recovery
         self._metrics = metrics
+        # Counted when it is asked for: a stage that hangs would keep the number from before.
+        metrics.queue_messages.labels(stage.name).set_function(self.queue.qsize)
         self._clock = clock
         self._full_since: float | None = None
         self._arrivals = Arrivals()
@@ -230,7 +232,6 @@ class StageRunner:
         return batch, first
 
     async def _work(self, batch: list[Message], work: Callable[[], list[Any]]) -> None:
-        self._metrics.queue_messages.labels(self.stage.name).set(self.queue.qsize())
         self._metrics.messages.labels(self.stage.name).inc(len(batch))
         with self._metrics.batch_seconds.labels(self.stage.name).time():
             outputs = await self._patiently(work)

@@ -2,12 +2,16 @@
 
 import os
 import re
+import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.deploy.files import DEPLOY, ROOT, alerts, load, rules, unknown_names
+from deploy.stages import ONE_MACHINE
+from pipeline.settings import MetricsServer
+from tests.deploy.files import DEPLOY, ROOT, RULES, alerts, load, parsed, rules, unknown_names
 from tests.deploy.prometheus import program
 from tests.deploy.stack import SECRETS, services, stack
 from tests.docs.pages import anchors
@@ -80,6 +84,21 @@ def test_the_runbook_links_lead_to_existing_files() -> None:
     assert stack(SECRETS | {"RUNBOOKS": "https://docs.example.org/operate"})["services"]["prometheus"][
         "environment"
     ] == {"RUNBOOKS": "https://docs.example.org/operate"}
+
+
+def test_the_documented_configuration_of_one_machine_works(tmp_path: Path) -> None:
+    """It has the job and the role that the rules name, and reads them from beside it."""
+    page = (ROOT / "docs" / "operate.md").read_text("utf-8")
+    [block] = re.findall(r"<!-- tests/deploy/test_rules.py checks this file. -->\n\n```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "prometheus.yml").write_text(block, "utf-8")
+    shutil.copy(RULES, tmp_path)
+    command = [program("promtool"), "check", "config", "prometheus.yml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    [job] = parsed(block)["scrape_configs"]
+    [target] = job["static_configs"]
+    assert target["targets"] == [f"{MetricsServer().host}:{MetricsServer().port}"]
+    assert (job["job_name"], target["labels"]) == ("voxwarden", {"role": ONE_MACHINE})
 
 
 def test_every_alert_has_a_test_in_which_it_fires() -> None:

@@ -64,9 +64,10 @@ class Gate(Forward):
 
     def __init__(self) -> None:
         super().__init__()
-        self.open = threading.Event()
+        self.reached, self.open = threading.Event(), threading.Event()
 
     def process(self, batch: Sequence[AudioChunk]) -> list[AudioChunk | Rejected]:
+        self.reached.set()
         self.open.wait()
         return super().process(batch)
 
@@ -230,6 +231,19 @@ async def test_a_slow_stage_makes_the_source_wait(make: Make) -> None:
         await asyncio.gather(*puts)
     assert waiting >= 5
     assert seen.numbers("stage0") == list(range(room_for + 5))
+
+
+async def test_the_messages_that_wait_are_counted_while_a_stage_hangs(make: Make) -> None:
+    """Otherwise nothing shows that it hangs."""
+    gate, metrics = Gate(), Metrics()
+    async with make([gate], Seen(), metrics=metrics) as runner:
+        await runner.put(chunk(0))
+        await asyncio.to_thread(gate.reached.wait)
+        for sequence in (1, 2):
+            await runner.put(chunk(sequence))
+        waiting = metrics.registry.get_sample_value("voxwarden_queue_messages", {"stage": "stage0"})
+        gate.open.set()
+    assert waiting == 2
 
 
 async def test_a_dependency_is_retried(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
