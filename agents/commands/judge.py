@@ -82,9 +82,8 @@ def outcomes(stream: BinaryIO, settings: Settings, room_type: str, batch: int) -
     from pipeline.judge.judge_stage import build
     from pipeline.judge.lexicon import judged_languages, language_to_judge
     from pipeline.judge.text_transcripts import Text, judge_texts
-    from pipeline.settings.speech import CODES
 
-    known = judged_languages(settings.judge) or CODES
+    known = judged_languages(settings.judge)
 
     def told(text: Text) -> Text:
         return replace(text, language=language_to_judge(text.text, text.language, known))

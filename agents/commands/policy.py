@@ -57,12 +57,11 @@ def explain(
     from pipeline.judge.judge_stage import build
     from pipeline.judge.lexicon import judged_languages, language_to_judge
     from pipeline.judge.text_transcripts import Text, judge_texts
-    from pipeline.settings.speech import CODES
 
     settings = with_options(settings_of(ctx), "judge", policy=name or None)
     warn_unknown(settings, room_type)
     judge = build(settings, Metrics())
-    language = language_to_judge(text, None, judged_languages(settings.judge) or CODES)
+    language = language_to_judge(text, None, judged_languages(settings.judge))
     for flag in judge_texts(judge, [Text(text, language, room_type)]):
         stdout.print(flag_row(flag, flag.policy))
         for reason in flag.reasons or ("no rule matched",):

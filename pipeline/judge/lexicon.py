@@ -73,10 +73,10 @@ def lexicon_path(name: str) -> Path:
     return path
 
 
-def judged_languages(judge: JudgeSettings) -> frozenset[str] | None:
-    """The languages of the classifier and of the lexicons. None: nothing says which languages the classifier knows."""
-    taught = languages_of(Path(judge.model or SHIPPED))
-    return taught and taught.union(map(language_of_lexicon, judge.lexicons))
+def judged_languages(judge: JudgeSettings) -> frozenset[str]:
+    """The languages of the classifier and of the lexicons: all, if nothing says which the classifier knows."""
+    taught = languages_of(Path(judge.model or SHIPPED)) or CODES
+    return taught.union(map(language_of_lexicon, judge.lexicons))
 
 
 def language_to_judge(text: str, stated: str | None, known: Collection[str]) -> str | None:

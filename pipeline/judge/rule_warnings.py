@@ -133,8 +133,7 @@ def _languages(settings: Settings) -> Iterator[str]:
     if not judge.lexicons:
         yield "judge.lexicons is empty, so no terms are matched and the classifier judges alone."
     yield from _unused_lexicons(judge.lexicons)
-    if (judged := lexicon.judged_languages(judge)) is None:
-        return
+    judged = lexicon.judged_languages(judge)
     for language in (asr.language,) if asr.language else asr.languages:
         if language not in judged:
             yield (

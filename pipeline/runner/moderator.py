@@ -16,7 +16,6 @@ from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import Flag, SpeechStatus, Suggestion, by_time
 from pipeline.contract.topology import TRANSCRIBE
 from pipeline.settings import ReaderSettings, Settings, load
-from pipeline.settings.speech import CODES
 
 if TYPE_CHECKING:
     from pipeline.judge.judge_stage import Judge, Rules
@@ -155,10 +154,10 @@ class Moderator:
 
     @cached_property
     def _languages(self) -> Sequence[str]:
-        """The languages in which texts are judged, by code: all, if nothing says which the classifier knows."""
+        """The languages in which texts are judged, by code."""
         from pipeline.judge.lexicon import judged_languages
 
-        return sorted(judged_languages(self._settings.judge) or CODES)
+        return sorted(judged_languages(self._settings.judge))
 
     @cached_property
     def _judge(self) -> "Judge":
