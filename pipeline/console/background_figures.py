@@ -40,6 +40,7 @@ WAIT_SECONDS = 2.0  # Seconds that a page waits for its first result. Then it sa
 STOP_SECONDS = 0.05  # pause between two attempts to interrupt a measurement
 TEAM_SECONDS = 10.0  # as KEEP_SECONDS for the team: a lead watches the queue at this moment
 MOST = 16  # the most results that are kept, and the most windows that wait
+MOST_DRAFTS = 2  # a draft holds a digest of each record: about 100 MB with a million cases
 
 # Columns whose largest value grows when data for a figure arrive. People's decisions are in the audit log.
 NEWS = (
@@ -96,7 +97,8 @@ class Background(Generic[K, T]):
     """Measures what the keys ask for, with `measure` in the threads of `pool`. A key is a window, for example.
 
     A result is kept for `keep` seconds at least, and longer if the store does not change. With `ages`, it also changes
-    with the time alone, so it is not kept longer. `clock` returns UTC seconds.
+    with the time alone, so it is not kept longer. Of all results, the `most` newest are kept. `clock` returns UTC
+    seconds.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class Background(Generic[K, T]):
         keep: float = KEEP_SECONDS,
         *,
         ages: bool = False,
+        most: int = MOST,
     ) -> None:
         self._pool = pool
         self._database = database
@@ -115,6 +118,7 @@ class Background(Generic[K, T]):
         self._clock = clock
         self._keep_seconds = keep
         self._ages = ages
+        self._most = most
         self._lock = Lock()
         self._kept: dict[K, Kept[T]] = {}
         self._jobs: dict[K, _Job] = {}
@@ -215,7 +219,7 @@ class Background(Generic[K, T]):
             self._usual = seconds
             self._kept.pop(key, None)  # so that the new result stands at the end, as the youngest
             self._kept[key] = Kept(value, at, seconds, state)
-            if len(self._kept) > MOST:
+            if len(self._kept) > self._most:
                 del self._kept[next(iter(self._kept))]
 
     @contextmanager
@@ -242,7 +246,11 @@ class BackgroundFigures:
             self._pool, database, lambda connection, window: measure.measure(connection, window, chosen), clock
         )
         self.drafts = Background[Window, Measurement](
-            self._pool, database, lambda connection, window: gather.measure(connection, window, settings), clock
+            self._pool,
+            database,
+            lambda connection, window: gather.measure(connection, window, settings),
+            clock,
+            most=MOST_DRAFTS,
         )
         # A second thread: these take seconds, and must not wait for a minute behind a window.
         self._short = ThreadPoolExecutor(1, "quality")

@@ -211,6 +211,15 @@ def test_only_the_newest_results_are_kept(background: Background[Window, int], c
     assert len(counted.windows) == MOST + 2
 
 
+def test_few_drafts_are_kept(database: Database, clock: Clock) -> None:
+    """Each one may hold 100 MB."""
+    with closing(BackgroundFigures(database, Settings(), labels.load_labels(), clock)) as figures:
+        windows = [Window(NOON - hours * 3_600, NOON) for hours in (1, 2, 3)]
+        kept = [asyncio.run(figures.drafts.wait(window, PATIENCE)).kept for window in windows]
+        assert None not in kept
+        assert list(figures.drafts._kept) == windows[1:]
+
+
 def test_only_some_windows_wait(background: Background[Window, int], counted: Counted) -> None:
     counted.may.clear()
     asyncio.run(background.wait(WINDOW, 0.5))
