@@ -225,8 +225,8 @@ def _standing(since: float, until: float) -> Select[Any]:
     query = select(DECISIONS.c.case_id, first.label("first_at"), *last, place.label("place"))
     # No decision is older than its case, so those before `since` need not be ranked.
     ranked = query.where(DECISIONS.c.at >= since, *in_force(until)).subquery()
-    newest = select(*list(ranked.c)[:-1]).where(ranked.c.place == 1)
-    return newest.order_by(ranked.c.case_id)
+    newest = [ranked.c[name] for name in ("case_id", "first_at", "last_at", "verdict", "label")]
+    return select(*newest).where(ranked.c.place == 1).order_by(ranked.c.case_id)
 
 
 def _upholds(since: float, until: float) -> Select[Any]:
