@@ -1,4 +1,4 @@
-"""The first panel of the operations dashboard: what is wrong, since when, and its runbook.
+"""The first panel of the operations dashboard: the faults, each with its beginning and its runbook.
 
 It shows the alerts of which Alertmanager tells on-call. So an outage is one line, without its consequences: the query
 leaves out what `inhibit_rules` of alertmanager.yml mute. The texts and runbooks are those of rules.yml.
@@ -39,7 +39,7 @@ def _muted(rule: Mapping[str, Any]) -> str:
 
 def options() -> dict[str, Any]:
     """The parts of Grafana's panel that make a table of the query."""
-    columns = {"severity": "Severity", "where": "Where", "alertname": "What", "Value": "Since", "runbook": "Runbook"}
+    columns = {"severity": "Severity", "where": "Where", "alertname": "Fault", "Value": "Since", "runbook": "Runbook"}
     order = {name: place for place, name in enumerate(columns)}
     organized = {"excludeByName": {"Time": True}, "indexByName": order, "renameByName": columns}
     return {
@@ -52,14 +52,14 @@ def overrides() -> list[dict[str, Any]]:
     """How Grafana shows each column."""
     rules = [rule for group in _load("rules.yml")["groups"] for rule in group["rules"] if "alert" in rule]
     alerts = [rule for rule in rules if rule["labels"]["severity"] in COLORS]
-    # Grafana cannot see annotations. What a template stands for is in the column Where, or changes.
+    # Grafana cannot see annotations. The value of a template is in the column Where, or changes.
     said = {each["alert"]: re.sub(r"{{.*?}}", "…", each["annotations"]["summary"]) for each in alerts}
     anchors = {each["alert"]: each["annotations"]["runbook_url"].partition("#")[2] for each in alerts}
     link = {"title": "Open the runbook", "url": LINK, "targetBlank": True}
     return [
         _column("Severity", 90, mappings=_texts({name: name for name in COLORS}, COLORS), **_colored()),
         _column("Where", 260),
-        _column("What", None, mappings=_texts(said)),
+        _column("Fault", None, mappings=_texts(said)),
         _column("Since", 140, unit="dateTimeFromNow"),
         _column("Runbook", 260, mappings=_texts(anchors), links=[link]),
     ]

@@ -120,7 +120,7 @@ def speak(
         typer.Option("--lang", help="Language of the output. Default: from LC_ALL or LANG, or else en."),
     ] = None,
 ) -> None:
-    """Set the language of what the commands print. Help is in English, and so are errors of other parts."""
+    """Set the language of the output. Help is in English, and so are errors that other commands have, too."""
     choose(lang)
 
 

@@ -100,13 +100,13 @@ def test_each_dashboard_has_its_own_uid_and_the_source_is_of_its_type() -> None:
     assert source["type"] == "prometheus"
 
 
-def test_the_first_panel_tells_what_is_wrong_since_when_and_where_the_runbook_is() -> None:
+def test_the_first_panel_lists_faults_with_their_beginnings_and_runbooks() -> None:
     for board in (json.loads(files()["operations.json"]), json.loads(one_machine())):
         first = board["panels"][0]
         columns = {each["matcher"]["options"]: properties(each) for each in first["fieldConfig"]["overrides"]}
         assert list(columns) == list(first["transformations"][0]["options"]["renameByName"].values())
         told = {rule["alert"]: rule["annotations"] for rule in alerts() if rule["labels"]["severity"] != "none"}
-        said, anchors = (texts(columns[name]["mappings"]) for name in ("What", "Runbook"))
+        said, anchors = (texts(columns[name]["mappings"]) for name in ("Fault", "Runbook"))
         assert said.keys() == anchors.keys() == told.keys()
         assert said["VoxwardenRoleMissing"] == "No … process is running"
         ends = {name: notes["runbook_url"].partition("#")[2] for name, notes in told.items()}

@@ -35,7 +35,7 @@ def shipped_lines() -> list[DrillLine]:
 
 
 def make(audio: Path, command: str | None) -> int:
-    """Make the missing recordings, and remove those of other words. Return how many were made. Raises ConfigError."""
+    """Make the missing recordings, and remove those of other words. Return the number made. Raises ConfigError."""
     files = {drill_speech.recording(line): line for line in shipped_lines()}
     wanted = {
         file: SpokenLine(line.language, line.label, line.text) for file, line in files.items() if not file.is_file()

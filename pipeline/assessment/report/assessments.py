@@ -119,11 +119,10 @@ def check_open(assessment: Assessment) -> None:
 
 
 def freeze(connection: Connection, report: AssessmentReport, frozen: Frozen) -> str:
-    """Store a final report, what it rests on, and the line of the audit log with its SHA-256, which is returned.
+    """Store a final report, its basis, and the line of the audit log with its SHA-256, which is returned.
 
-    `report` has `finished_by` and `finished_at`. Raises CaseError if required fields are empty, if hazards or
-    triggers are open without a reason, or if the assessment already has a final report. The
-    database refuses every later change.
+    `report` has `finished_by` and `finished_at`. Raises CaseError if required fields are empty, if hazards or triggers
+    are open without a reason, or if the assessment already has a final report. The database refuses every later change.
     """
     if report.missing:
         fields = ", ".join(answer.field for answer in report.missing)

@@ -21,7 +21,7 @@ class ReportRow(Struct, frozen=True, kw_only=True):
     name: str
     value: str
     caveat: str
-    """What the interval leaves out."""
+    """A cause of error that the interval leaves out, as text."""
     reason: str
     interval: str
     chart: Markup

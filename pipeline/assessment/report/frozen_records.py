@@ -1,4 +1,4 @@
-"""What the figures of a final report rest on: the digests of its records, and its tallies and ledger of room hours.
+"""The basis of a final report: the digests of its records, and its tallies and ledger of room hours.
 
 The report has the SHA-256 of each, and the audit log has that of the report. So each record of the window that was
 changed later is found, whatever was deleted. A record may be missing or different only for a reason that the store
@@ -46,7 +46,7 @@ Flags = NDArray[np.bool_]
 
 
 class Frozen(NamedTuple):
-    """What a report rests on, by name: a kind of record, or a file of a bundle. Each is compressed with zlib."""
+    """The basis of a report, by name: a kind of record, or a file of a bundle. Each is compressed with zlib."""
 
     content: Mapping[str, bytes]
 
@@ -66,7 +66,7 @@ class Frozen(NamedTuple):
         return {name: self.file(name) for name in TABLES}
 
     def differing(self, report: AssessmentReport) -> list[str]:
-        """Return the names of what is missing, or has another SHA-256 than in the report."""
+        """Return the names of missing content, and of content with another SHA-256 than in the report."""
         told = {each.kind: each.sha256 for item in report.items for each in item.evidence}
         told = {source.kind: told[source.kind] for source in SOURCES if not source.chained and source.kind in told}
         told |= {TALLY_FILE: report.tallies, LEDGER_FILE: report.ledger}
@@ -99,19 +99,20 @@ class LateTables(Struct, frozen=True, kw_only=True):
 
 
 def packed(found: Iterable[Collected], tables: Mapping[str, Packed]) -> Frozen:
-    """Return what a report rests on, of what `stored_evidence.collect` and `data_files.packed` return."""
-    content = {each.source.kind: zlib.compress(each.records, 1) for each in found if not each.source.chained}
+    """Return the basis of a report, from the results of `stored_evidence.collect` and `data_files.packed`."""
+    # Level 0: hashes do not shrink.
+    content = {each.source.kind: zlib.compress(each.records, 0) for each in found if not each.source.chained}
     return Frozen(content | {name: table.content for name, table in tables.items()})
 
 
 def store(connection: Connection, identity: str, frozen: Frozen) -> None:
-    """Store what the final report of an assessment rests on."""
+    """Store the basis of the final report of an assessment."""
     rows = [{"assessment": identity, "name": name, "content": content} for name, content in frozen.content.items()]
     connection.execute(insert(FROZEN_RECORDS), rows)
 
 
 def read(connection: Connection, identity: str) -> Frozen:
-    """Return what the final report of an assessment rests on."""
+    """Return the basis of the final report of an assessment."""
     rows = connection.execute(select(FROZEN_RECORDS).where(FROZEN_RECORDS.c.assessment == identity))
     return Frozen({row.name: row.content for row in rows})
 

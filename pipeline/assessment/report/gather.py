@@ -125,7 +125,7 @@ class Measurement(Struct, frozen=True, kw_only=True):
     queries: Queries
 
     def frozen(self) -> Frozen:
-        """Return what a final report of this measurement rests on."""
+        """Return the basis of a final report of this measurement."""
         return frozen_records.packed(self.evidence, self.tables)
 
 

@@ -19,7 +19,7 @@ PAGE = 10_000
 
 
 class _Line(Struct):
-    """What the detail of a line tells about a decision."""
+    """The fields about a decision in the detail of a line."""
 
     decision: str = ""
     decisions: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ def compare(connection: Connection, until: float) -> LoggedDecisions:
 
 
 def _told(connection: Connection) -> tuple[dict[str, int], dict[str, float]]:
-    """Return what the log tells about each decision, as a digest, and when those that were undone were."""
+    """Return the digest of each decision in the log, and the times at which decisions were undone."""
     told: dict[str, int] = {}
     undone: dict[str, float] = {}
     query = select(AUDIT.c.at, AUDIT.c.actor, AUDIT.c.action, AUDIT.c.detail).order_by(AUDIT.c.seq)

@@ -1,7 +1,8 @@
 """The records that the store holds for each item of article 5, as a number and a SHA-256 over their digests.
 
-Each record has a digest of what figures read of it, as it stood at the end of the window. The hash covers the digests
-in the order of the records' keys. Somebody who has the same records gets the same hash. Records of drills are left out.
+Each record has a digest of the columns that figures read, as it stood at the end of the window. The hash covers the
+digests in the order of the records' keys. Somebody who has the same records gets the same hash. Records of drills are
+left out.
 
 A final report keeps the digests (`frozen_records.py`), so that each later change of a record shows.
 """
@@ -29,7 +30,7 @@ LINES = msgspec.json.Encoder(order="deterministic")
 OF_DRILLS = select(CASES.c.id).where(CASES.c.drill != "")
 """There are few, so that to leave them out is faster than to look for the case of each record."""
 RECORD = np.dtype([("key", "<u8"), ("case", "<u8"), ("digest", "<u8")])
-"""Hashes of a record's key, of its case (0: it has none) and of what figures read of it."""
+"""Hashes of a record's key, of its case (0: it has none) and of the columns that figures read."""
 NO_CASE = bytes(8)
 
 Records = NDArray[np.void]

@@ -99,7 +99,7 @@ def of_assessment(connection: Connection, assessment: Assessment) -> Iterator[Ch
     frozen = frozen_records.read(connection, report.id)
     if wrong := frozen.differing(report):
         yield Checked(
-            "fault", "Not what the report rests on: {names}. Figures not compared", {"names": ", ".join(wrong)}
+            "fault", "The basis of the report was changed: {names}. Figures not compared", {"names": ", ".join(wrong)}
         )
         return
     compared = frozen_records.compare(connection, report, frozen)

@@ -7,7 +7,7 @@ Flagged speech that is not decided yet counts like the decided speech of its sev
 
 People err. With 1 % wrong decisions, most upheld audits are harmless speech, because violations are rare. So each
 upheld audit gets a second opinion, and a third if the two differ. Then the verdict of two people counts, and the speech
-that two uphold wrongly is estimated and taken off (`review_errors.py`). Until then, one person's verdict counts.
+that two uphold wrongly is estimated and subtracted (`review_errors.py`). Until then, one person's verdict counts.
 
 A case with a corrected label counts for that label. Drills, users' reports and copies do not count.
 """
@@ -69,7 +69,7 @@ class JudgedSpeech(Struct, frozen=True, kw_only=True):
     verdict: str | None = None
     """`uphold` or `dismiss`. None: not decided."""
     settled: str | None = None
-    """What two of three people decided on an upheld audit. None: no second opinion yet, or no third one."""
+    """The verdict of two of three people on an upheld audit. None: no second opinion yet, or no third one."""
     severity: int = 0
     probability: float = 1.0
     """The probability with which each was drawn for an audit. 1: flagged speech, which is all reviewed."""
@@ -162,7 +162,7 @@ class Recall(Struct, frozen=True):
     missed: Estimate
     """Passed utterances that break the rules."""
     corrected: bool
-    """Whether the reviewers' errors are taken off, and inside the intervals."""
+    """Whether the reviewers' errors are subtracted, and inside the intervals."""
     audited: int
     decided: int
     """How many of the audits are decided."""
@@ -368,7 +368,7 @@ def _caught(judged: Judged, label: str, sized: Callable[[JudgedSpeech, float], D
         upheld /= math.fsum(one.count * weight for one, weight in weights.items())
 
         def right(part: float, wrong: float) -> float:
-            """Take off what people uphold although it is harmless (Rogan and Gladen)."""
+            """Subtract the harmless speech that people uphold (Rogan and Gladen)."""
             return part * max(0.0, upheld - wrong) / (1 - wrong) / upheld
 
         caught = combined(right, caught, _estimate(judged.errors.harmless))

@@ -31,7 +31,7 @@ Unmeasured = Literal[
 Bound = Literal["", "at_least", "at_most"]
 """Whether a value is only a limit of what is known."""
 Caveat = Literal["", "reviewed_once"]
-"""What an interval leaves out. `reviewed_once`: reviewers' errors, because there are too few second opinions."""
+"""A cause of error that an interval leaves out. `reviewed_once`: reviewers' errors, with too few second opinions."""
 
 
 class Window(Struct, frozen=True):

@@ -1,7 +1,7 @@
-"""How often one person decides wrongly, from second opinions and golden cases.
+"""The share of wrong decisions of one person, from second opinions and golden cases.
 
 People who do not see each other's decision are taken to err independently. Two of three then decide rightly far more
-often than one. So the verdict of two of three is the right one here, and what it gets wrong itself is estimated from
+often than one. So the verdict of two of three is the right one here, and its own errors are estimated from
 the same counts. The corrections are those of Rogan and Gladen (American Journal of Epidemiology 107, 1978).
 """
 
@@ -28,7 +28,7 @@ Opinions = Mapping[tuple[str, str], int]
 
 
 class ReviewErrors(Struct, frozen=True):
-    """How often one person was wrong. Each is a share of opinions."""
+    """The wrong opinions of one person. Each is a share of opinions."""
 
     harmless: Share = Share(0, 0)
     """On flagged speech that is harmless: the share that upheld it."""
@@ -76,7 +76,7 @@ def settled() -> ColumnElement[Any]:
 
 
 def settled_opinions(pairs: Iterable[tuple[str, str, str | None, int]]) -> Opinions:
-    """Return the first and second opinions by what two of three people decided.
+    """Return the first and second opinions by the verdict of two of three people.
 
     `pairs` has the first, the second and the third verdict, and the number of cases with these verdicts.
     """

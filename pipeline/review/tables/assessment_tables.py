@@ -132,13 +132,13 @@ ASSESSMENTS = Table(
 )
 
 FROZEN_RECORDS = Table(
-    # What the figures of a final report rest on (`pipeline/assessment/report/frozen_records.py`).
+    # The basis of a final report (`pipeline/assessment/report/frozen_records.py`).
     "frozen_records",
     METADATA,
     Column("assessment", String, primary_key=True),
     # A kind of record, or the name of a table in the bundle.
     Column("name", String, primary_key=True),
-    # Compressed with zlib. The report has the SHA-256 of what is in it.
+    # Compressed with zlib. The report has the SHA-256 of the content itself.
     Column("content", LargeBinary, nullable=False),
 )
 

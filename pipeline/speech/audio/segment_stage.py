@@ -230,7 +230,7 @@ class SentSpeech:
         self._ends = RecentDict[tuple[Key, int], int](REMEMBERED_SPEECH)
         """The end sample of each utterance, by speaker and first sample after its overlap, in units of the padding."""
         self._cut_within = RecentDict[Key, tuple[int, int]](REMEMBERED_SPEECH)
-        """Where a piece was cut before the end of what was returned, and this end. The next piece may begin between."""
+        """The end of a speaker's piece that was cut within returned speech, and the end of the returned speech."""
 
     def note(self, utterances: Iterable[Utterance]) -> None:
         """Remember `utterances`."""

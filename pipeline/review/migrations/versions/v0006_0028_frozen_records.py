@@ -1,4 +1,4 @@
-"""The records that the figures of a final report rest on."""
+"""The basis of a final report."""
 
 from collections.abc import Sequence
 
