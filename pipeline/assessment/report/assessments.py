@@ -16,10 +16,12 @@ from pipeline.base import canonical_json
 from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit_log
 from pipeline.review.delivery.speech_tallies import HOUR
-from pipeline.review.quality.figure import Window, check_full_hours
+from pipeline.review.quality.figure import Figure, Window, check_full_hours
 from pipeline.review.tables.assessment_tables import ASSESSMENTS
 
 DAYS = 90
+ALIKE = 0.1
+"""Windows whose lengths differ by at most this share are compared. Quarters have 90 to 92 days."""
 FROZEN = "assessment.final"
 """Action of the line of the audit log that has the hash of a final report."""
 
@@ -108,6 +110,23 @@ def all_assessments(connection: Connection) -> list[Assessment]:
     columns = [ASSESSMENTS.c[name] for name in Assessment.__struct_fields__]
     query = select(*columns).order_by(ASSESSMENTS.c.opened_at.desc(), ASSESSMENTS.c.id.desc())
     return [Assessment(**row._asdict()) for row in connection.execute(query)]
+
+
+def figures_before(connection: Connection, window: Window) -> tuple[Figure, ...]:
+    """Return the figures of the last final report that ended before a window does, for the trend; without one, nothing.
+
+    A report whose window is more than ALIKE longer or shorter does not count, because counts grow with the window.
+    """
+    columns = [ASSESSMENTS.c[name] for name in Assessment.__struct_fields__]
+    length = ASSESSMENTS.c.until - ASSESSMENTS.c.since
+    alike = (length >= window.seconds * (1 - ALIKE), length <= window.seconds * (1 + ALIKE))
+    final = select(*columns).where(ASSESSMENTS.c.state == "final", ASSESSMENTS.c.until < window.until, *alike)
+    newest = (ASSESSMENTS.c.until.desc(), ASSESSMENTS.c.finished_at.desc())
+    row = connection.execute(final.order_by(*newest).limit(1)).one_or_none()
+    if row is None:
+        return ()
+    report = Assessment(**row._asdict()).report()
+    return (*report.figures, *report.drill_figures)
 
 
 def check_open(assessment: Assessment) -> None:
