@@ -271,7 +271,7 @@ def _show(checks: "Iterable[Checked]") -> Exit:
 def _report(ctx: typer.Context, identity: str | None) -> "AssessmentReport":
     from pipeline.assessment.report import assessments, gather
 
-    with database_of(ctx) as database, database.read() as connection:
+    with database_of(ctx) as database, database.read_in_background() as connection:
         return gather.gather(connection, assessments.find(connection, identity), settings_of(ctx))
 
 
