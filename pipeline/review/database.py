@@ -297,6 +297,8 @@ def _prepare_file(path: Path, must_exist: bool) -> None:
         raise ConfigError(
             f"There is no review store at {path}",
             "Set data_dir or store.url to the place where `voxwarden run` keeps the store.",
+            text="no_store",
+            path=path,
         )
     try:
         private_files.make_folder(path.parent)

@@ -51,9 +51,12 @@ class Assessment(Struct, frozen=True, kw_only=True):
         """Return the frozen report. Raises InputError if it was changed."""
         if self.content is None:
             raise InputError(
-                f"Assessment {self.id} has no final report", "Make it with `report --final`.", text="no_final"
+                f"Assessment {self.id} has no final report",
+                "Make it with `report --final`.",
+                text="no_final",
+                id=self.id,
             )
-        return content.decode(self.content, f"The report of assessment {self.id}")
+        return content.decode(self.content, self.id)
 
 
 def default_window(now: float, days: int = DAYS) -> Window:
@@ -100,8 +103,10 @@ def find(connection: Connection, identity: str | None) -> Assessment:
     query = select(*columns).order_by(ASSESSMENTS.c.opened_at.desc(), ASSESSMENTS.c.id.desc()).limit(1)
     row = connection.execute(query.where(ASSESSMENTS.c.id == identity) if identity else query).one_or_none()
     if row is None:
-        found = f"no assessment {identity}" if identity else "no assessment"
-        raise Missing(f"There is {found}", "Open one on the console's page Reports.")
+        remedy = "Open one on the console's page Reports."
+        if identity is None:
+            raise Missing("There is no assessment", remedy, text="no_assessment")
+        raise Missing(f"There is no assessment {identity}", remedy, text="missing_assessment", id=identity)
     return Assessment(**row._asdict())
 
 
@@ -133,7 +138,10 @@ def check_open(assessment: Assessment) -> None:
     """Raise CaseError if the assessment has a final report."""
     if assessment.final:
         raise CaseError(
-            f"Assessment {assessment.id} already has a final report", "Open a new assessment for changes.", text="final"
+            f"Assessment {assessment.id} already has a final report",
+            "Open a new assessment for changes.",
+            text="final",
+            id=assessment.id,
         )
 
 
@@ -150,6 +158,7 @@ def freeze(connection: Connection, report: AssessmentReport, frozen: Frozen) -> 
             "Fill them in, then try again.",
             text="fields_missing",
             n=len(report.missing),
+            fields=fields,
         )
     hazards, triggers = len(report.open_hazards), len(report.open_triggers)
     if (hazards or triggers) and not report.open_reason:
@@ -174,7 +183,10 @@ def freeze(connection: Connection, report: AssessmentReport, frozen: Frozen) -> 
     draft = (ASSESSMENTS.c.id == report.id, ASSESSMENTS.c.state == "draft")
     if not connection.execute(update(ASSESSMENTS).where(*draft).values(values)).rowcount:
         raise CaseError(
-            f"Assessment {report.id} already has a final report", "Open a new assessment for changes.", text="final"
+            f"Assessment {report.id} already has a final report",
+            "Open a new assessment for changes.",
+            text="final",
+            id=report.id,
         )
     frozen_records.store(connection, report.id, frozen)
     audit_log.append(connection, report.finished_at, report.finished_by, FROZEN, report.id, {"sha256": digest})

@@ -144,7 +144,13 @@ def load(connection: Connection, content: bytes, table: Table) -> None:
     try:
         rows = [_tally_row(table, row) for row in csv.DictReader(io.StringIO(content.decode()))]
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"The table {table.name} cannot be read: {error}", "Get the bundle again.") from error
+        raise InputError(
+            f"The table {table.name} cannot be read: {error}",
+            "Get the bundle again.",
+            text="bundle_damaged",
+            name=table.name,
+            why=error,
+        ) from error
     for at in range(0, len(rows), PAGE):  # SQLAlchemy prepares all rows of one call at once
         connection.execute(insert(table), rows[at : at + PAGE])
 
