@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, func, select
 
@@ -33,6 +33,9 @@ from pipeline.review.database import Database
 from pipeline.review.quality.figure import Window
 from pipeline.settings import Settings
 from tests.pipeline.review import postgres
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 QUARTER = Window(quarter.BEGIN, quarter.BEGIN + quarter.SECONDS)
 
@@ -65,7 +68,7 @@ def main() -> None:
         url = stack.enter_context(postgres.server()) if chosen.store == "postgresql" else f"sqlite:///{file}"
         if not filled:
             begin = time.monotonic()
-            fill(url, chosen.utterances, chosen.cases, chosen.days)
+            _alone(fill, url, chosen.utterances, chosen.cases, chosen.days)
             print(f"filled in {time.monotonic() - begin:.0f} s", flush=True)
         for cost in costs(url):
             print(cost, flush=True)
@@ -83,9 +86,13 @@ def costs(url: str) -> Iterator[ReportCost]:
         for name, part in parts(read):
             yield _cost(name, read, part)
     for work in (every, whole):
-        # A new process, so that its memory is its own.
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            yield pool.submit(work, url).result()
+        yield _alone(work, url)
+
+
+def _alone(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    """Do some work in a new process, so that its memory is its own."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *given, **named).result()
 
 
 def parts(read: Connection) -> Iterator[tuple[str, Callable[[], object]]]:

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 import msgspec
-from sqlalchemy import Table, insert, text
+from sqlalchemy import Connection, Table, insert, text
 
 from pipeline.review import audit_log
 from pipeline.review.database import Database
@@ -27,6 +27,7 @@ HOURS = DAYS * 24
 SECONDS = DAYS * 86_400.0
 
 CHUNK = 20_000
+CACHE_KIBIBYTES = 4_000_000
 KINDS = ("game", "karaoke", "dating", "kids", "music", "default")
 LANGUAGES = ("zh", "en", "ja", "es")
 LABELS = ("violence", "fraud", "sexual", "ads_spam", "abuse", "hate")
@@ -48,14 +49,17 @@ Cell = tuple[str, str, str, str, str, str, str]
 def fill(database: Database, utterances: int, cases: int, days: int = DAYS) -> None:
     """Fill an empty store with a quarter of speech and its cases. Only the last `days` have tallies."""
     rng = random.Random(1)
-    _insert(database, TALLIES, tallies(utterances, days))
-    _insert(database, ROOM_TYPES, ({"name": kind, "first_seen_at": BEGIN} for kind in KINDS))
-    _insert(database, ROOM_HOURS, ledger())
-    _insert(database, ACCOUNTS, accounts())
-    for tables in _chunks(_stories(rng, cases), CHUNK):
-        for table in (CASES, FLAGS, EVIDENCE, DECISIONS, ACTIONS, AUDIT, CHECKS, APPEALS, REPORTS):
-            _insert(database, table, (row for story in tables for row in story.get(table.name, ())))
+    # One transaction, and with SQLite all of it in memory: each chunk changes nearly all pages of the indexes of ids.
     with database.write() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.execute(text(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}"))
+        _insert(connection, TALLIES, tallies(utterances, days))
+        _insert(connection, ROOM_TYPES, ({"name": kind, "first_seen_at": BEGIN} for kind in KINDS))
+        _insert(connection, ROOM_HOURS, ledger())
+        _insert(connection, ACCOUNTS, accounts())
+        for tables in _chunks(_stories(rng, cases), CHUNK):
+            for table in (CASES, FLAGS, EVIDENCE, DECISIONS, ACTIONS, AUDIT, CHECKS, APPEALS, REPORTS):
+                _insert(connection, table, (row for story in tables for row in story.get(table.name, ())))
         if connection.dialect.name == "postgresql":  # autovacuum does it; nothing does it on SQLite
             connection.execute(text("ANALYZE"))
 
@@ -292,10 +296,9 @@ def _id(rng: random.Random) -> str:
     return str(uuid.UUID(int=rng.getrandbits(128), version=5))
 
 
-def _insert(database: Database, table: Table, rows: Iterable[Row]) -> None:
+def _insert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
     for chunk in _chunks(iter(rows), CHUNK):
-        with database.write() as connection:
-            connection.execute(insert(table), chunk)
+        connection.execute(insert(table), chunk)
 
 
 def _chunks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
