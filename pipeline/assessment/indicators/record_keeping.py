@@ -4,16 +4,18 @@ import heapq
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
+from itertools import chain
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, case, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, exists, func, select
 
 from pipeline.assessment.catalogue import figure
 from pipeline.assessment.indicators.judgement import actions, share
 from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.review.cases import reading
 from pipeline.review.cases.case_values import Evidence
+from pipeline.review.database import plain_rows
 from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.evidence.evidence_store import EvidenceStore, checksum
 from pipeline.review.evidence.sealing import ClipDamaged
@@ -86,7 +88,7 @@ def evidence(connection: Connection, window: Window, options: Options) -> Iterat
     if options.evidence is None:
         yield figure("I-23", "share", None, 0, unmeasured="not_recorded")
         return
-    complete = [_complete(connection, options.evidence, row.case_id) for row in chosen]
+    complete = [_complete(connection, options.evidence, case_id) for case_id in chosen]
     yield share("I-23", "share", Share(sum(complete), len(complete)))
 
 
@@ -148,12 +150,13 @@ def _early(connection: Connection, window: Window) -> Mapping[str, int]:
     return early
 
 
-def _sample(connection: Connection, window: Window) -> Sequence[Row[Any]]:
-    """Return SAMPLE actions with the case ids."""
+def _sample(connection: Connection, window: Window) -> Sequence[str]:
+    """Return the case ids of SAMPLE actions."""
     query: Select[Any] = select(UPHOLDS.c.decision, UPHOLDS.c.case_id).where(*actions(window))
-    found = connection.execute(query, execution_options={"yield_per": 10_000})
+    found = chain.from_iterable(plain_rows(connection, query))
     # A random sample that is the same each time: the smallest hashes of the ids. A heap keeps only SAMPLE rows.
-    return heapq.nsmallest(SAMPLE, found, key=lambda row: sha256(f"evidence\x1f{row.decision}".encode()).digest())
+    chosen = heapq.nsmallest(SAMPLE, found, key=lambda row: sha256(f"evidence\x1f{row[0]}".encode()).digest())
+    return [case_id for _, case_id in chosen]
 
 
 def _complete(connection: Connection, store: EvidenceStore, case_id: str) -> bool:
