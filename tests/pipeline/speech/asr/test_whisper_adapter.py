@@ -107,6 +107,7 @@ def network(engine: str) -> WhisperNetwork:
     return OpenAIWhisper(model, 1, {each.language: adapted(model, each) for each in adapters})
 
 
+@pytest.mark.full
 @pytest.mark.weights
 @pytest.mark.parametrize("engine", ENGINES)
 def test_only_short_mandarin_is_encoded_with_the_adapter(engine: str) -> None:
