@@ -4,8 +4,9 @@
 
 It fills a store with the tallies of a quarter of speech and with cases. It prints the seconds and the peak memory of
 the snapshot of the cases, of the indicators that share a query, and of the digests, one after the other. Then it
-measures all figures with their trend, and a report, each in a process of its own. With --folder, it keeps a SQLite
-store there, and measures it again if it is already filled.
+measures all figures, and a report, each in a process of its own. CPU time and memory are those of this program and of
+its process of the PostgreSQL server. With --folder, it keeps a SQLite store there, and measures it again if it is
+already filled.
 """
 
 import multiprocessing
@@ -16,21 +17,19 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from benchmarks import quarter, report
 from pipeline.assessment import options
 from pipeline.assessment.catalogue import INDICATORS
-from pipeline.assessment.measure import Compute, function, measure
+from pipeline.assessment.measure import Compute, function, measure, take_snapshot
 from pipeline.assessment.report import data_files, stored_evidence
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.gather import draft
 from pipeline.review.database import Database
-from pipeline.review.quality import snapshot
 from pipeline.review.quality.figure import Window
 from pipeline.settings import Settings
 from tests.pipeline.review import postgres
@@ -40,7 +39,7 @@ QUARTER = Window(quarter.BEGIN, quarter.BEGIN + quarter.SECONDS)
 
 @dataclass(frozen=True)
 class ReportCost:
-    """Seconds of wall time and of CPU time of the process, and its peak memory in MB."""
+    """Seconds of wall time and of CPU time, and the peak memory in MB."""
 
     name: str
     seconds: float
@@ -65,7 +64,9 @@ def main() -> None:
         filled = file.exists()
         url = stack.enter_context(postgres.server()) if chosen.store == "postgresql" else f"sqlite:///{file}"
         if not filled:
-            print(_cost("filling", partial(fill, url, chosen.utterances, chosen.cases, chosen.days)), flush=True)
+            begin = time.monotonic()
+            fill(url, chosen.utterances, chosen.cases, chosen.days)
+            print(f"filled in {time.monotonic() - begin:.0f} s", flush=True)
         for cost in costs(url):
             print(cost, flush=True)
     print(report.machine())
@@ -78,29 +79,30 @@ def fill(url: str, utterances: int, cases: int, days: int) -> None:
 
 def costs(url: str) -> Iterator[ReportCost]:
     """Yield the costs of the parts of a report, one after the other, and then of all figures and of a whole report."""
-    yield from _parts(url)
+    with closing(Database(url)) as database, database.read_in_background() as read:
+        for name, part in parts(read):
+            yield _cost(name, read, part)
     for work in (every, whole):
         # A new process, so that its memory is its own.
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             yield pool.submit(work, url).result()
 
 
-def _parts(url: str) -> Iterator[ReportCost]:
-    """Yield the costs of the snapshot, of each function of indicators, and of the digests, in one transaction."""
+def parts(read: Connection) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield the snapshot, each function of indicators, and the digests: the name and the work. Do them in order."""
     chosen = options.build(Settings())
     named: dict[Compute, list[str]] = {}
     for name, indicator in INDICATORS.items():
         named.setdefault(function(indicator), []).append(name)
-    with closing(Database(url)) as database, database.read() as read:
-        yield _cost("snapshot", partial(snapshot.take, read, QUARTER.until))
-        for compute, names in named.items():
-            yield _cost(", ".join(names), lambda: list(compute(read, QUARTER, chosen)))  # noqa: B023 - it is called at once
-        yield _cost("digests of the records", partial(stored_evidence.collect, read, QUARTER))
-        yield _cost("tallies and their digest", partial(data_files.packed, read, QUARTER))
+    yield "snapshot", lambda: take_snapshot(read, QUARTER)
+    for compute, names in named.items():
+        yield ", ".join(names), lambda: list(compute(read, QUARTER, chosen))  # noqa: B023 - it is called at once
+    yield "digests of the records", lambda: stored_evidence.collect(read, QUARTER)
+    yield "tallies and their digest", lambda: data_files.packed(read, QUARTER)
 
 
 def every(url: str) -> ReportCost:
-    """Compute all figures, with their trend."""
+    """Compute all figures."""
     return _reading(url, "all figures", lambda read: measure(read, QUARTER, options.build(Settings())))
 
 
@@ -121,15 +123,29 @@ def whole(url: str) -> ReportCost:
 
 
 def _reading(url: str, name: str, work: Callable[[Connection], Any]) -> ReportCost:
-    with closing(Database(url)) as database, database.read() as connection:
-        return _cost(name, partial(work, connection))
+    with closing(Database(url)) as database, database.read_in_background() as connection:
+        return _cost(name, connection, lambda: work(connection))
 
 
-def _cost(name: str, work: Callable[[], Any]) -> ReportCost:
-    begin, busy = time.monotonic(), time.process_time()
+def _cost(name: str, connection: Connection, work: Callable[[], object]) -> ReportCost:
+    pid = connection.scalar(select(func.pg_backend_pid())) if connection.dialect.name == "postgresql" else None
+    begin, busy = time.monotonic(), _cpu(pid)
     work()
-    seconds, cpu = time.monotonic() - begin, time.process_time() - busy
-    return ReportCost(name, seconds, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return ReportCost(name, time.monotonic() - begin, _cpu(pid) - busy, _peak(pid))
+
+
+def _cpu(server: int | None) -> float:
+    """Return the seconds of CPU time of this process, and of the server's process if there is one."""
+    return time.process_time() + (report.cpu_seconds(server) if server else 0.0)
+
+
+def _peak(server: int | None) -> float:
+    """Return the peak memory of this process, and of the server's process with the buffers that it has used, in MB."""
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if server is None:
+        return own / 1024
+    [used] = [line for line in Path(f"/proc/{server}/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return (own + int(used.split()[1])) / 1024
 
 
 if __name__ == "__main__":

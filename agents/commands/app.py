@@ -199,13 +199,13 @@ def with_options(settings: Settings, section: str, **options: object) -> Setting
     return settings.model_copy(update={section: getattr(settings, section).model_copy(update=given)})
 
 
-EXPLAIN: ContextVar[Callable[[str], str]] = ContextVar("explain", default=str)
+EXPLAIN: ContextVar[Callable[[object], str]] = ContextVar("explain", default=str)
 """Returns the text of an error in the language of this run."""
 
 
 def say_error(error: object) -> None:
     """Print an error as one line on stderr."""
-    stderr.print(f"[bold red]error:[/] {escape(EXPLAIN.get()(str(error)))}", soft_wrap=True, highlight=False)
+    stderr.print(f"[bold red]error:[/] {escape(EXPLAIN.get()(error))}", soft_wrap=True, highlight=False)
 
 
 def complete_help(group: typer.Typer) -> None:

@@ -1,7 +1,6 @@
 """`voxwarden assess`: the report of the security assessment, its signed bundle, and their check."""
 
 import os
-import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -9,7 +8,6 @@ from contextvars import ContextVar
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -19,7 +17,7 @@ from agents.commands.app import EXPLAIN, Exit, add_group, settings_of
 from agents.commands.store import actor, database_of
 from agents.commands.terminal import stderr, stdout
 from pipeline.base import private_files, yaml_reading
-from pipeline.base.errors import ConfigError, InputError
+from pipeline.base.errors import ConfigError, InputError, VoxwardenError
 from pipeline.base.libraries import install_extra
 
 if TYPE_CHECKING:
@@ -42,6 +40,8 @@ By = Annotated[
 def choose(chosen: Language | None) -> None:
     """Set the language of all lines of this run. None: the language of the environment."""
     CHOSEN.set(chosen or of_environment(os.environ))
+    if language() == "zh":
+        chinese_errors()  # here, a mistake in a catalogue of the user is still an error with one line
     EXPLAIN.set(explained)
 
 
@@ -63,25 +63,24 @@ def said(text: str, **values: object) -> str:
 
 @cache
 def chinese() -> Mapping[str, str]:
-    """Return the Chinese texts by the English ones."""
+    """Return the Chinese texts by the English ones, and those of errors by their keys."""
     found: dict[str, str] = yaml_reading.read_yaml(Path(__file__).with_name("assess_zh.yaml"))
     return found
 
 
-def explained(error: str) -> str:
-    """Return an error in the language of this run; one without a Chinese text stays English."""
-    if language() == "zh":
-        for english, chinese_text in chinese().items():
-            if english.endswith(".") and (found := _pattern(english).fullmatch(error)):
-                return chinese_text.format(**found.groupdict())
-    return error
+def explained(error: object) -> str:
+    """Return an error in the language of this run. One with no key, or only that of its class, stays English."""
+    if language() == "zh" and isinstance(error, VoxwardenError) and error.text != type(error).text:
+        return chinese_errors()[f"error.{error.text}"].format(**error.values)
+    return str(error)
 
 
 @cache
-def _pattern(text: str) -> re.Pattern[str]:
-    """Return the pattern of a text with its values."""
-    parts = (re.escape(before) + (f"(?P<{name}>.+)" if name else "") for before, name, *_ in Formatter().parse(text))
-    return re.compile("".join(parts), re.DOTALL)
+def chinese_errors() -> Mapping[str, str]:
+    """Return the Chinese texts of errors: those of the console's pages, or the command's own for the same key."""
+    from pipeline.console.console_texts import Texts
+
+    return {**Texts().catalogue("zh"), **chinese()}
 
 
 def author(by: str | None) -> str:
@@ -237,7 +236,12 @@ def verify(
 
     file = Path(target)
     if file.is_dir():
-        raise InputError(f"{target} is a folder", "Name the zip file that `voxwarden assess bundle` wrote.")
+        raise InputError(
+            f"{target} is a folder",
+            "Name the zip file that `voxwarden assess bundle` wrote.",
+            text="bundle_folder",
+            target=target,
+        )
     if file.is_file():
         given = signing.read_public(public_key) if public_key else None
         with ExitStack() as stack:
@@ -253,7 +257,10 @@ def _require_extra() -> None:
     """Raise ConfigError if the libraries that write and sign reports are not installed."""
     for name in ("cryptography", "jinja2"):  # not weasyprint, which only --pdf needs
         if find_spec(name) is None:
-            raise ConfigError(f"{name} is not installed", f"Install it: {install_extra('report')}.")
+            how = install_extra("report")
+            raise ConfigError(
+                f"{name} is not installed", f"Install it: {how}.", text="not_installed", name=name, how=how
+            )
 
 
 def _show(checks: "Iterable[Checked]") -> Exit:
@@ -261,7 +268,11 @@ def _show(checks: "Iterable[Checked]") -> Exit:
     found = set()
     for check in checks:
         denied = said("Not true:") + " " if check.denied else ""
-        show(f"{said(check.result):10}  {denied}{said(check.about, **check.values)}")
+        values = {
+            name: explained(value) if isinstance(value, VoxwardenError) else value
+            for name, value in check.values.items()
+        }
+        show(f"{said(check.result):10}  {denied}{said(check.about, **values)}")
         found.add(check.result)
     if "fault" in found:
         return Exit.FLAGGED
@@ -271,7 +282,7 @@ def _show(checks: "Iterable[Checked]") -> Exit:
 def _report(ctx: typer.Context, identity: str | None) -> "AssessmentReport":
     from pipeline.assessment.report import assessments, gather
 
-    with database_of(ctx) as database, database.read() as connection:
+    with database_of(ctx) as database, database.read_in_background() as connection:
         return gather.gather(connection, assessments.find(connection, identity), settings_of(ctx))
 
 
@@ -323,11 +334,23 @@ def _write(folder: Path, files: Mapping[str, bytes], private: bool = False) -> N
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             write(folder / name, data)
     except OSError as error:
-        raise ConfigError(f"{folder} cannot be written: {error.strerror}", "Name another place with --out.") from error
+        raise ConfigError(
+            f"{folder} cannot be written: {error.strerror}",
+            "Name another place with --out.",
+            text="unwritable",
+            folder=folder,
+            why=error.strerror,
+        ) from error
 
 
 def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}", "Check the path.") from error
+        raise InputError(
+            f"{file} cannot be read: {error.strerror}",
+            "Check the path.",
+            text="unreadable",
+            file=file,
+            why=error.strerror,
+        ) from error

@@ -300,7 +300,7 @@ def watch(database: Database, settings: Settings, calendar: Calendar, now: float
     until = now // HOUR * HOUR
     window = Window(until - DAY_SECONDS, until)
     # Two transactions: the figures may take seconds, and SQLite has only one writer at a time.
-    with database.read() as connection:
+    with database.read_in_background() as connection:
         figures = list(measure.limited(connection, window, options, sorted(SPREADING)))
         recogniser = rules_in_force.recogniser(settings)
         found = list(signals(connection, TriggerLimits(), options.illegal, now, figures, recogniser))

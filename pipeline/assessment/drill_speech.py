@@ -87,7 +87,12 @@ def folder(path: Path) -> Voice:
     # Sorted, so that of `a.flac` and `a.wav` always the same one counts.
     files = {file.stem: file for file in sorted(path.iterdir()) if file.is_file()} if path.is_dir() else {}
     if not files:
-        raise InputError(f"{path} has no recordings", "Name them like the lines: `voxwarden assess drill lines`.")
+        raise InputError(
+            f"{path} has no recordings",
+            "Name them like the lines: `voxwarden assess drill lines`.",
+            text="no_recordings",
+            path=path,
+        )
 
     def speak(line: DrillLine) -> Samples | None:
         return _short(samples_of(files[line.name]), files[line.name]) if line.name in files else None
@@ -97,7 +102,13 @@ def folder(path: Path) -> Voice:
 
 def _short(samples: Samples, file: Path) -> Samples:
     if len(samples) > MAX_SECONDS * SAMPLE_RATE:
-        raise InputError(f"{file.name} is longer than {MAX_SECONDS:g} s", "A line is one sentence.")
+        raise InputError(
+            f"{file.name} is longer than {MAX_SECONDS:g} s",
+            "A line is one sentence.",
+            text="line_long",
+            name=file.name,
+            most=f"{MAX_SECONDS:g}",
+        )
     return samples
 
 
@@ -132,6 +143,9 @@ def send(
         raise DependencyError(
             f"The gateway {gateway} does not take the drill: {_reason(error)}",
             "Check --gateway, and --token or gateway.tokens.",
+            text="drill_refused",
+            gateway=gateway,
+            why=_reason(error),
         ) from error
     return began + speech_seconds(samples)
 

@@ -173,10 +173,18 @@ def _lock(connection: Connection, assessment: str) -> None:
     query = select(ASSESSMENTS.c.state).where(ASSESSMENTS.c.id == assessment).with_for_update()
     state = connection.scalar(query)
     if state is None:
-        raise Missing(f"There is no assessment {assessment}", "Open one on the console's page Reports.")
+        raise Missing(
+            f"There is no assessment {assessment}",
+            "Open one on the console's page Reports.",
+            text="missing_assessment",
+            id=assessment,
+        )
     if state == "final":
         raise CaseError(
-            f"The report of assessment {assessment} is final", "Open a new assessment for changes.", text="final"
+            f"The report of assessment {assessment} is final",
+            "Open a new assessment for changes.",
+            text="final",
+            id=assessment,
         )
 
 

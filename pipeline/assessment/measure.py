@@ -24,16 +24,18 @@ OF_CASES: frozenset[Source] = frozenset(
     {"cases", "flags", "decisions", "audits", "opinions", "reports", "appeals", "actions", "evidence"}
 )
 """Sources that retention and erasure delete with the cases."""
+BACK = (183 * DAY_SECONDS, 30 * DAY_SECONDS)
+"""How long before the end, and before the beginning of a window, figures read decisions: those of I-23 and of I-26."""
 
 
-def measure(connection: Connection, window: Window, options: Options) -> list[Figure]:
+def measure(connection: Connection, window: Window, options: Options, last: Iterable[Figure] = ()) -> list[Figure]:
     """Return the figures of all indicators, in the order of the catalogue.
 
-    Figures of one policy, model or source are returned only if there was more than one in the window.
+    `last` has the figures of the last final report, for the trend. Figures of one policy, model or source are returned
+    only if there was more than one in the window.
     """
     partial = _partial(connection, window)
-    # Read to the end before the window itself: both use the temporary table SNAPSHOT.
-    before = {figure_key(figure): figure.value for figure in computed(connection, window.before(), options)}
+    before = {figure_key(figure): figure.value for figure in last}
     return [
         msgspec.structs.replace(
             figure,
@@ -61,13 +63,18 @@ def computed(
     """
     check_full_hours(window)
     connection.execution_options(purpose="shared")  # a report shows the SQL of each purpose
-    snapshot.take(connection, window.until)
+    take_snapshot(connection, window)
     chosen = tuple(names)
     # One function may compute several indicators. It runs once, at the place of the first.
     for compute in dict.fromkeys(function(INDICATORS[name]) for name in chosen):
         same = [name for name in chosen if function(INDICATORS[name]) is compute]
         connection.execution_options(purpose=" ".join(same))
         yield from (figure for figure in compute(connection, window, options) if figure.indicator in chosen)
+
+
+def take_snapshot(connection: Connection, window: Window) -> None:
+    """Fill the tables of the snapshot with the cases and decisions that figures of the window read."""
+    snapshot.take(connection, window.until, min(window.until - BACK[0], window.since - BACK[1]))
 
 
 def function(indicator: Indicator) -> Compute:

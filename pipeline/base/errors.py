@@ -29,8 +29,8 @@ import math
 class VoxwardenError(Exception):
     """`what` states the problem and names the file, key or topic. `remedy` says how to solve it.
 
-    A page of the console shows a text of its catalogues instead, in the reader's language: the text `error.<text>` with
-    `values` for its placeholders.
+    A page of the console, and `voxwarden assess` in Chinese, show a text of a catalogue instead: the text
+    `error.<text>` with `values` for its placeholders.
     """
 
     text = "other"

@@ -32,9 +32,17 @@ def make_key(path: Path) -> str:
             file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         public_file(path).write_bytes(public_pem(key.public_key()))
     except FileExistsError as error:
-        raise InputError(f"The key {path} exists", "Use it, or name another file with --key.") from error
+        raise InputError(
+            f"The key {path} exists", "Use it, or name another file with --key.", text="key_exists", path=path
+        ) from error
     except OSError as error:
-        raise InputError(f"The key {path} cannot be written: {error.strerror}", "Name another file.") from error
+        raise InputError(
+            f"The key {path} cannot be written: {error.strerror}",
+            "Name another file.",
+            text="key_unwritable",
+            path=path,
+            why=error.strerror,
+        ) from error
     return fingerprint(public_pem(key.public_key()))
 
 
@@ -42,14 +50,31 @@ def load_key(path: Path, made_by: str = "voxwarden assess key") -> Ed25519Privat
     """Read a private key, which the command `made_by` makes. Raises ConfigError for a missing, open or wrong file."""
     try:
         if path.stat().st_mode & private_files.OTHERS:
-            raise ConfigError(f"Other users can read the key {path}", f"Run chmod 600 {path}.")
+            raise ConfigError(
+                f"Other users can read the key {path}", f"Run chmod 600 {path}.", text="key_open", path=path
+            )
         key = load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:
-        raise ConfigError(f"The key {path} cannot be read: {error.strerror}", f"Make one with `{made_by}`.") from error
+        raise ConfigError(
+            f"The key {path} cannot be read: {error.strerror}",
+            f"Make one with `{made_by}`.",
+            text="key_unreadable",
+            path=path,
+            why=error.strerror,
+            how=made_by,
+        ) from error
     except (ValueError, TypeError) as error:
-        raise ConfigError(f"{path} is not a private key in PEM", f"Make one with `{made_by}`.") from error
+        raise ConfigError(
+            f"{path} is not a private key in PEM",
+            f"Make one with `{made_by}`.",
+            text="key_wrong",
+            path=path,
+            how=made_by,
+        ) from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigError(f"{path} is not an Ed25519 key", f"Make one with `{made_by}`.")
+        raise ConfigError(
+            f"{path} is not an Ed25519 key", f"Make one with `{made_by}`.", text="key_wrong", path=path, how=made_by
+        )
     return key
 
 
@@ -59,9 +84,17 @@ def read_public(path: Path) -> bytes:
         pem = path.read_bytes()
         load_pem_public_key(pem)
     except OSError as error:
-        raise InputError(f"The key {path} cannot be read: {error.strerror}", "Name a .pub file.") from error
+        raise InputError(
+            f"The key {path} cannot be read: {error.strerror}",
+            "Name a .pub file.",
+            text="public_key_unreadable",
+            path=path,
+            why=error.strerror,
+        ) from error
     except ValueError as error:
-        raise InputError(f"{path} is not a public key in PEM", "Name a .pub file.") from error
+        raise InputError(
+            f"{path} is not a public key in PEM", "Name a .pub file.", text="public_key_wrong", path=path
+        ) from error
     return pem
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, func, select
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.assessment import measure, options
-from pipeline.assessment.report import gather
+from pipeline.assessment.report import assessments, gather
 from pipeline.assessment.report.gather import Measurement
 from pipeline.judge.labels import Labels
 from pipeline.review.database import Database
@@ -243,7 +243,12 @@ class BackgroundFigures:
         chosen = options.of(settings, labels)
         self._pool = ThreadPoolExecutor(1, "measure")
         self.figures = Background[Window, list[Figure]](
-            self._pool, database, lambda connection, window: measure.measure(connection, window, chosen), clock
+            self._pool,
+            database,
+            lambda connection, window: measure.measure(
+                connection, window, chosen, assessments.figures_before(connection, window)
+            ),
+            clock,
         )
         self.drafts = Background[Window, Measurement](
             self._pool,

@@ -18,7 +18,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, Row, Table, create_engine, event, func, make_url, select, text
+from sqlalchemy import URL, Connection, Engine, Row, Select, Table, create_engine, event, func, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 
@@ -58,6 +58,14 @@ PATIENCE = {
 With them the client gives up a lost host after 20 s, not after hours, and the batch is tried again. A setting in
 `store.url` overrides the one here.
 """
+
+SORT_KIBIBYTES = 65_536
+"""Memory of a long read: for each sort, and on SQLite also for the pages of the file and of the temporary tables."""
+SQLITE_KIBIBYTES = 2_000
+"""The same of other reads: SQLite's default."""
+
+PAGE = 10_000
+"""Rows that `plain_rows` yields at a time."""
 
 CHECK_SECONDS = 5
 """Seconds within which the server must answer `check_answers`."""
@@ -99,13 +107,21 @@ class Database:
     def read_in_background(self) -> Iterator[Connection]:
         """Open a connection for long reads, which all see the store at one moment.
 
+        Each sort has SORT_KIBIBYTES of memory. With the default of a few megabytes, a million rows are sorted on disk.
         PostgreSQL uses one process for each, so that others keep their cores.
         """
         with self.read() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))  # as on SQLite
                 connection.execute(text("SET LOCAL max_parallel_workers_per_gather = 0"))
-            yield connection
+                connection.exec_driver_sql(f"SET LOCAL work_mem = '{SORT_KIBIBYTES}kB'")
+                yield connection
+                return
+            _cache_sqlite(connection, SORT_KIBIBYTES)
+            try:
+                yield connection
+            finally:
+                _cache_sqlite(connection, SQLITE_KIBIBYTES)  # the pool keeps the connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -281,6 +297,8 @@ def _prepare_file(path: Path, must_exist: bool) -> None:
         raise ConfigError(
             f"There is no review store at {path}",
             "Set data_dir or store.url to the place where `voxwarden run` keeps the store.",
+            text="no_store",
+            path=path,
         )
     try:
         private_files.make_folder(path.parent)
@@ -337,6 +355,12 @@ def _prepare_postgres(connection: Any, record: object) -> None:
     connection.commit()
 
 
+def _cache_sqlite(connection: Connection, kibibytes: int) -> None:
+    for schema in ("main", "temp"):
+        connection.exec_driver_sql(f"PRAGMA {schema}.cache_size = -{kibibytes}")  # without the minus: in pages
+    connection.exec_driver_sql("PRAGMA shrink_memory")
+
+
 def _write_ahead(connection: sqlite3.Connection) -> None:
     """Switch the file to WAL mode, with retries.
 
@@ -374,6 +398,17 @@ def put_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> 
     """Store one row. Return False, and change nothing, if its key is already there."""
     statement = insert_new(connection, table).values(values).returning(*table.primary_key)
     return connection.execute(statement).first() is not None
+
+
+def plain_rows(connection: Connection, query: Select[Any], **options: Any) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield the rows of a query in pages of PAGE rows, with the values of the driver. `options` are for the execution.
+
+    For millions of rows: SQLAlchemy's rows and conversions take longer than most work on them. On SQLite, a boolean is
+    0 or 1. Cast JSON to text: the drivers read it in different ways.
+    """
+    result = connection.execute(query, execution_options={"yield_per": PAGE, **options})
+    while page := result.cursor_strategy.fetchmany(result, result.cursor, PAGE):
+        yield page
 
 
 def fields_of(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:

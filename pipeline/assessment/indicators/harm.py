@@ -6,14 +6,17 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, select
+import msgspec
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, Row, Select, Text, case, cast, func, select
 
 from pipeline.assessment.catalogue import figure
 from pipeline.assessment.indicators.monitoring import room_ledger
 from pipeline.assessment.options import Options
+from pipeline.review.database import plain_rows
 from pipeline.review.quality.audits import within
 from pipeline.review.quality.figure import Figure, Totals, Unmeasured, Window, summed, totals
-from pipeline.review.quality.snapshot import FLAGGED, OF_FLAG, SNAPSHOT, STOPS, UPHELD, ceiling
+from pipeline.review.quality.snapshot import FLAGGED, OF_FLAG, SNAPSHOT, UPHELD, ceiling
 from pipeline.review.tables.assessment_tables import ACTIONS
 from pipeline.review.tables.core import FLAGS
 
@@ -60,6 +63,16 @@ def speakers(connection: Connection, window: Window, labels: frozenset[str]) -> 
     return Counter((label, term) for label, term, _ in said)
 
 
+class Term(Struct):
+    """A hit of the lexicon."""
+
+    label: str
+    term: str
+
+
+TERMS = msgspec.json.Decoder(list[Term])
+
+
 class PhraseUse(NamedTuple):
     """One use of a term, at UTC seconds."""
 
@@ -95,15 +108,16 @@ def _exposed(connection: Connection, window: Window) -> Sequence[Row[Any]]:
     confirms = (
         connection.scalar(select(ACTIONS.c.decision).where(ACTIONS.c.received_at < window.until).limit(1)) is not None
     )
-    unconfirmed = case((STOPS.c.ordered > 0, window.until), else_=STOPS.c.at)
-    stopped = func.coalesce(STOPS.c.done_at, unconfirmed) if confirms else STOPS.c.at
-    names = SNAPSHOT.c.label, SNAPSHOT.c.room_type
-    own = FLAGS.c.utterance, FLAGS.c.end, FLAGS.c.listeners
-    query = _violating(window, SNAPSHOT.c.id, *names, *own, stopped.label("stopped"))
-    query = query.join(STOPS, STOPS.c.case_id == SNAPSHOT.c.id)
-    each = query.distinct().subquery().c  # an utterance may have a flag that was withheld, and one that was released
+    own = (FLAGS.c.utterance, FLAGS.c.end, FLAGS.c.listeners)
+    stops = (SNAPSHOT.c.stopped_at, SNAPSHOT.c.ordered, SNAPSHOT.c.done_at)
+    columns = [SNAPSHOT.c.id, *own, SNAPSHOT.c.label, SNAPSHOT.c.room_type, *stops]
+    # Grouped, because an utterance may have a flag that was withheld, and one that was released. SQLite looks up each
+    # distinct row at random, but sorts groups.
+    each = _violating(window, *columns).group_by(*columns).subquery().c
+    unconfirmed = case((each.ordered > 0, window.until), else_=each.stopped_at)
+    stopped = func.coalesce(each.done_at, unconfirmed) if confirms else each.stopped_at
     # Whole numbers: the sum of floats would depend on the order of the rows.
-    late = case((each.stopped > each.end, ceiling((each.stopped - each.end) * MILLISECONDS)), else_=0)
+    late = case((stopped > each.end, ceiling((stopped - each.end) * MILLISECONDS)), else_=0)
     numbers = {
         "n": func.count(each.listeners),  # without NULL: the app did not send the number
         "unknown": func.count() - func.count(each.listeners),
@@ -150,13 +164,13 @@ def _exposure(rows: Sequence[Row[Any]], hours: float, part: dict[str, str], reas
 
 def _uses(connection: Connection, window: Window, illegal: frozenset[str]) -> list[PhraseUse]:
     """Return the uses of illegal terms, by label, term and time. A term counts once in an utterance."""
-    query = _violating(window, FLAGS.c.start, FLAGS.c.room, FLAGS.c.speaker, FLAGS.c.hits)
-    rows = connection.execute(query, execution_options={"yield_per": 10_000})  # in pieces: there may be millions
+    query = _violating(window, FLAGS.c.start, FLAGS.c.room, FLAGS.c.speaker, cast(FLAGS.c.hits, Text))
     uses = {
-        PhraseUse(hit["label"], hit["term"].casefold(), row.start, row.room, row.speaker)
-        for row in rows
-        for hit in row.hits
-        if hit["label"] in illegal
+        PhraseUse(hit.label, hit.term.casefold(), start, room, speaker)
+        for rows in plain_rows(connection, query)
+        for start, room, speaker, hits in rows
+        for hit in TERMS.decode(hits)
+        if hit.label in illegal
     }
     return sorted(uses)
 

@@ -11,20 +11,18 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Select, case, func, select
+from sqlalchemy import Connection, Select, case, select
 
 from pipeline.assessment.catalogue import figure, quotient
 from pipeline.assessment.options import Options
 from pipeline.judge.labels import SEVERITIES
+from pipeline.review.database import plain_rows
 from pipeline.review.delivery.speech_tallies import DELAY_ERROR, DELAYS
 from pipeline.review.quality.audits import within
 from pipeline.review.quality.figure import Figure, Totals, Unmeasured, Window, split, totals
-from pipeline.review.quality.snapshot import FLAGGED, SNAPSHOT, UPHOLDS, ceiling, floor
-from pipeline.review.quality.statistics import ROUNDING, Spell, Survival
+from pipeline.review.quality.snapshot import FLAGGED, SNAPSHOT, ceiling, floor
+from pipeline.review.quality.statistics import ROUNDING, Survival
 from pipeline.review.tables.assessment_tables import ACTIONS
-
-ROWS = 20_000
-"""Rows that are read at once."""
 
 Part = dict[str, str]
 """A part of the cases: a dimension and its value, or nothing for all cases."""
@@ -41,7 +39,10 @@ class CaseWaits(Struct, frozen=True, eq=False):
         return CaseWaits(self.severity[chosen], self.seconds[chosen], self.over[chosen])
 
     def survival(self) -> Survival:
-        return Survival([*_spells(self.seconds[self.over], ended=1), *_spells(self.seconds[~self.over], ended=0)])
+        ended, n_ended = np.unique(self.seconds[self.over], return_counts=True)
+        still, n_still = np.unique(self.seconds[~self.over], return_counts=True)
+        both = np.concatenate
+        return Survival.counted(both((ended, still)), both((n_ended, 0 * n_still)), both((0 * n_ended, n_still)))
 
     def in_time(self, targets: Sequence[float]) -> float | None:
         """Return the share that ended within the target of its severity: the mean, weighted by the number of cases.
@@ -75,19 +76,14 @@ def _columns(
     """Return the columns of a query as numbers, and the numbers that stand for the values of the dimensions."""
     # Each new text gets the next number: an array of numbers takes far less memory than a list of texts.
     values: dict[str, dict[str, int]] = {name: defaultdict(count().__next__) for name in dimensions}
-    result = connection.execute(query, execution_options={"yield_per": ROWS})
+    names = [column.name for column in query.selected_columns]
     # An empty piece first, because numpy joins no empty list.
-    found: dict[str, list[NDArray[np.int64]]] = {name: [np.empty(0, np.int64)] for name in result.keys()}  # noqa: SIM118 (no mapping)
-    for rows in result.partitions():
-        for name, column in zip(found, zip(*rows, strict=True), strict=True):
+    found: dict[str, list[NDArray[np.int64]]] = {name: [np.empty(0, np.int64)] for name in names}
+    for rows in plain_rows(connection, query):
+        for name, column in zip(names, zip(*rows, strict=True), strict=True):
             numbers = map(values[name].__getitem__, column) if name in values else column
             found[name].append(np.fromiter(numbers, np.int64, len(column)))
     return {name: np.concatenate(pieces) for name, pieces in found.items()}, values
-
-
-def _spells(seconds: NDArray[np.int64], ended: int) -> Iterator[Spell]:
-    for long, n in zip(*(array.tolist() for array in np.unique(seconds, return_counts=True)), strict=True):
-        yield Spell(long, n * ended, n * (1 - ended))
 
 
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
@@ -149,12 +145,10 @@ def _reviews(window: Window) -> Select[Any]:
 
 def _handled(window: Window) -> Select[Any]:
     """Return the query for the time that each case took until the app carried out the first ordered action."""
-    done = func.min(UPHOLDS.c.done_at)
-    seconds = case((done.is_not(None), ceiling(done - UPHOLDS.c.end)), else_=floor(window.until - UPHOLDS.c.end))
-    query = select(UPHOLDS.c.severity, UPHOLDS.c.label, seconds.label("seconds"), done.is_not(None).label("over"))
-    query = query.where(UPHOLDS.c.action.is_not(None), UPHOLDS.c.kind == "machine")
-    query = query.where(*within(UPHOLDS.c.created_at, window))
-    return query.group_by(UPHOLDS.c.case_id, UPHOLDS.c.severity, UPHOLDS.c.label, UPHOLDS.c.end)
+    done, over = SNAPSHOT.c.done_at, SNAPSHOT.c.done_at.is_not(None)
+    seconds = case((over, ceiling(done - SNAPSHOT.c.end)), else_=floor(window.until - SNAPSHOT.c.end))
+    query = select(SNAPSHOT.c.severity, SNAPSHOT.c.label, seconds.label("seconds"), over.label("over"))
+    return query.where(FLAGGED, SNAPSHOT.c.ordered > 0, *within(SNAPSHOT.c.created_at, window))
 
 
 def _by_bound(flags: Totals) -> Mapping[str, int]:

@@ -81,7 +81,8 @@ def _reports(connection: Connection, window: Window) -> Sequence[Row[Any]]:
 
 def _told(until: float) -> ColumnElement[bool]:
     """Return the condition that the app had accepted the event about a decision of the case."""
-    event = (OUTBOX.c.about == DECISIONS.c.id, OUTBOX.c.kind == "case.decided")
+    # Without the text "", SQLite looks for the case among all events of this kind.
+    event = (OUTBOX.c.about == DECISIONS.c.id, OUTBOX.c.kind.concat("") == "case.decided")
     accepted = (OUTBOX.c.status == "sent", OUTBOX.c.send_at < until)  # a later delivery must not change the figure
     return exists().where(DECISIONS.c.case_id == SNAPSHOT.c.id, *in_force(until), *event, *accepted)
 

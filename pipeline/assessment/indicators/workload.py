@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
-from itertools import accumulate
+from itertools import accumulate, chain
 from statistics import median
 from typing import Any
 
@@ -19,6 +19,7 @@ from pipeline.assessment.catalogue import figure, quotient
 from pipeline.assessment.options import Options
 from pipeline.assessment.workdays import zone_of
 from pipeline.judge.labels import SEVERITIES
+from pipeline.review.database import plain_rows
 from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.figure import Figure, Totals, Window, hours, totals
 from pipeline.review.quality.snapshot import MICROSECOND, NO_COPY, SNAPSHOT
@@ -26,8 +27,6 @@ from pipeline.review.quality.statistics import Spell, Survival
 from pipeline.review.tables.core import AUDIT
 
 MINUTE = 60
-STREAM = {"yield_per": 10_000}
-"""A quarter may have millions of lines, so they are read in pieces."""
 ACTS = ("case.claim", "case.skip", "case.decide", "case.undo", "appeal.settle")
 """Lines of the audit log that show a moderator at work."""
 
@@ -111,7 +110,7 @@ def _read(connection: Connection, window: Window, lasting: int) -> ReviewerWork:
     done = ReviewerWork()
     last: dict[str, int] = {}
     taken: dict[tuple[str, str], float] = {}
-    for person, at, action, case_id in connection.execute(query, execution_options=STREAM):
+    for person, at, action, case_id in chain.from_iterable(plain_rows(connection, query)):
         minute = int(at // MINUTE)
         done.acted.add(minute)
         if at < window.since:  # an earlier line only shows who was on duty when the window began
@@ -125,8 +124,8 @@ def _read(connection: Connection, window: Window, lasting: int) -> ReviewerWork:
             taken[person, case_id] = at
         elif action == "case.decide":
             done.decisions += 1
-            # Nothing for a case that was taken before the window. MICROSECOND: UTC seconds are rounded floats.
-            done.times.update([] if begun is None else [math.ceil(at - begun - MICROSECOND)])
+            if begun is not None:  # else the case was taken before the window
+                done.times[math.ceil(at - begun - MICROSECOND)] += 1  # UTC seconds are rounded floats
     return done
 
 

@@ -16,10 +16,12 @@ from pipeline.base import canonical_json
 from pipeline.base.errors import CaseError, InputError, Missing
 from pipeline.review import audit_log
 from pipeline.review.delivery.speech_tallies import HOUR
-from pipeline.review.quality.figure import Window, check_full_hours
+from pipeline.review.quality.figure import Figure, Window, check_full_hours
 from pipeline.review.tables.assessment_tables import ASSESSMENTS
 
 DAYS = 90
+ALIKE = 0.1
+"""Windows whose lengths differ by at most this share are compared. Quarters have 90 to 92 days."""
 FROZEN = "assessment.final"
 """Action of the line of the audit log that has the hash of a final report."""
 
@@ -49,9 +51,12 @@ class Assessment(Struct, frozen=True, kw_only=True):
         """Return the frozen report. Raises InputError if it was changed."""
         if self.content is None:
             raise InputError(
-                f"Assessment {self.id} has no final report", "Make it with `report --final`.", text="no_final"
+                f"Assessment {self.id} has no final report",
+                "Make it with `report --final`.",
+                text="no_final",
+                id=self.id,
             )
-        return content.decode(self.content, f"The report of assessment {self.id}")
+        return content.decode(self.content, self.id)
 
 
 def default_window(now: float, days: int = DAYS) -> Window:
@@ -98,8 +103,10 @@ def find(connection: Connection, identity: str | None) -> Assessment:
     query = select(*columns).order_by(ASSESSMENTS.c.opened_at.desc(), ASSESSMENTS.c.id.desc()).limit(1)
     row = connection.execute(query.where(ASSESSMENTS.c.id == identity) if identity else query).one_or_none()
     if row is None:
-        found = f"no assessment {identity}" if identity else "no assessment"
-        raise Missing(f"There is {found}", "Open one on the console's page Reports.")
+        remedy = "Open one on the console's page Reports."
+        if identity is None:
+            raise Missing("There is no assessment", remedy, text="no_assessment")
+        raise Missing(f"There is no assessment {identity}", remedy, text="missing_assessment", id=identity)
     return Assessment(**row._asdict())
 
 
@@ -110,11 +117,31 @@ def all_assessments(connection: Connection) -> list[Assessment]:
     return [Assessment(**row._asdict()) for row in connection.execute(query)]
 
 
+def figures_before(connection: Connection, window: Window) -> tuple[Figure, ...]:
+    """Return the figures of the last final report that ended before a window does, for the trend; without one, nothing.
+
+    A report whose window is more than ALIKE longer or shorter does not count, because counts grow with the window.
+    """
+    columns = [ASSESSMENTS.c[name] for name in Assessment.__struct_fields__]
+    length = ASSESSMENTS.c.until - ASSESSMENTS.c.since
+    alike = (length >= window.seconds * (1 - ALIKE), length <= window.seconds * (1 + ALIKE))
+    final = select(*columns).where(ASSESSMENTS.c.state == "final", ASSESSMENTS.c.until < window.until, *alike)
+    newest = (ASSESSMENTS.c.until.desc(), ASSESSMENTS.c.finished_at.desc())
+    row = connection.execute(final.order_by(*newest).limit(1)).one_or_none()
+    if row is None:
+        return ()
+    report = Assessment(**row._asdict()).report()
+    return (*report.figures, *report.drill_figures)
+
+
 def check_open(assessment: Assessment) -> None:
     """Raise CaseError if the assessment has a final report."""
     if assessment.final:
         raise CaseError(
-            f"Assessment {assessment.id} already has a final report", "Open a new assessment for changes.", text="final"
+            f"Assessment {assessment.id} already has a final report",
+            "Open a new assessment for changes.",
+            text="final",
+            id=assessment.id,
         )
 
 
@@ -131,6 +158,7 @@ def freeze(connection: Connection, report: AssessmentReport, frozen: Frozen) -> 
             "Fill them in, then try again.",
             text="fields_missing",
             n=len(report.missing),
+            fields=fields,
         )
     hazards, triggers = len(report.open_hazards), len(report.open_triggers)
     if (hazards or triggers) and not report.open_reason:
@@ -155,7 +183,10 @@ def freeze(connection: Connection, report: AssessmentReport, frozen: Frozen) -> 
     draft = (ASSESSMENTS.c.id == report.id, ASSESSMENTS.c.state == "draft")
     if not connection.execute(update(ASSESSMENTS).where(*draft).values(values)).rowcount:
         raise CaseError(
-            f"Assessment {report.id} already has a final report", "Open a new assessment for changes.", text="final"
+            f"Assessment {report.id} already has a final report",
+            "Open a new assessment for changes.",
+            text="final",
+            id=report.id,
         )
     frozen_records.store(connection, report.id, frozen)
     audit_log.append(connection, report.finished_at, report.finished_by, FROZEN, report.id, {"sha256": digest})

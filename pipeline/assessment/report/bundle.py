@@ -55,10 +55,21 @@ def unpack(data: bytes, name: str) -> dict[str, bytes]:
             small = sum(entry.file_size for entry in entries) <= len(data)
             files = {entry.filename: archive.read(entry) for entry in entries if stored and small}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError, EOFError) as error:
-        raise InputError(f"{name} is damaged: {error}", "Get the bundle again from its sender.") from error
+        raise InputError(
+            f"{name} is damaged: {error}",
+            "Get the bundle again from its sender.",
+            text="bundle_damaged",
+            name=name,
+            why=error,
+        ) from error
     # A zip may hide bytes between its files, or a file twice. Only the canonical form is the one that was signed.
     if pack(files) != data:
-        raise InputError(f"{name} was changed: its zip is not in canonical form", "Get it again from its sender.")
+        raise InputError(
+            f"{name} was changed: its zip is not in canonical form",
+            "Get it again from its sender.",
+            text="bundle_changed",
+            name=name,
+        )
     return files
 
 
@@ -159,7 +170,12 @@ def anchor(connection: Connection, identity: str) -> Anchor:
     """Return the line of the audit log about a final report. Raises InputError if the log no longer has it."""
     found = audit_log.about(connection, FROZEN, identity)
     if found is None:
-        raise InputError(f"The audit log has no line about report {identity}", "Run `voxwarden audit verify`.")
+        raise InputError(
+            f"The audit log has no line about report {identity}",
+            "Run `voxwarden audit verify`.",
+            text="no_audit_line",
+            id=identity,
+        )
     return Anchor(*found)
 
 
@@ -174,7 +190,12 @@ def clips_of(connection: Connection, store: EvidenceStore, cases: Sequence[str])
                 f"Case {case} has no clip", "`voxwarden cases show` tells whether it was deleted.", text="no_clip"
             )
         if checksum(clip) != row.sha256:  # a bundle must not lend its signature to changed evidence
-            raise InputError(f"The clip of case {case} was changed", "Its SHA-256 differs from the stored one.")
+            raise InputError(
+                f"The clip of case {case} was changed",
+                "Its SHA-256 differs from the stored one.",
+                text="clip_changed",
+                case=case,
+            )
         found[case] = clip
     return found
 
@@ -184,7 +205,13 @@ def read_anchor(data: bytes) -> Anchor:
     try:
         return read_json(data, Anchor)
     except msgspec.DecodeError as error:
-        raise InputError(f"{AUDIT_LINE} cannot be read: {error}", "Get the bundle again.") from error
+        raise InputError(
+            f"{AUDIT_LINE} cannot be read: {error}",
+            "Get the bundle again.",
+            text="bundle_damaged",
+            name=AUDIT_LINE,
+            why=error,
+        ) from error
 
 
 def read_manifest(data: bytes, name: str) -> Manifest:
@@ -192,4 +219,10 @@ def read_manifest(data: bytes, name: str) -> Manifest:
     try:
         return read_json(data, Manifest)
     except msgspec.DecodeError as error:
-        raise InputError(f"{name} has no readable manifest: {error}", "Get the bundle again.") from error
+        raise InputError(
+            f"{name} has no readable manifest: {error}",
+            "Get the bundle again.",
+            text="bundle_damaged",
+            name=name,
+            why=error,
+        ) from error

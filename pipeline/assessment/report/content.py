@@ -297,7 +297,19 @@ def decode(content: bytes | str, name: str) -> AssessmentReport:
     try:
         report = read_json(content, AssessmentReport)
     except msgspec.DecodeError as error:
-        raise InputError(f"{name} is not the content of a report: {error}", "Make the report again.") from error
+        raise InputError(
+            f"{name} is not the content of a report: {error}",
+            "Make the report again.",
+            text="report_unreadable",
+            name=name,
+            why=error,
+        ) from error
     if report.format != FORMAT:
-        raise InputError(f"{name} has format {report.format}", "Use the Voxwarden that made it.")
+        raise InputError(
+            f"{name} has format {report.format}",
+            "Use the Voxwarden that made it.",
+            text="report_format",
+            name=name,
+            format=report.format,
+        )
     return report

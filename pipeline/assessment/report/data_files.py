@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Table, insert, select
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.base import canonical_json
 from pipeline.base.errors import InputError
+from pipeline.review.database import PAGE, plain_rows
 from pipeline.review.delivery.speech_tallies import HOUR, Measure
 from pipeline.review.quality.figure import Figure, Window
 from pipeline.review.tables.assessment_tables import ROOM_HOURS, TALLIES
@@ -107,8 +108,6 @@ def _row(report: AssessmentReport, kind: str, figure: Figure) -> list[object]:
     ]
 
 
-PAGE = 10_000
-"""Rows that are read or written at a time."""
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 TALLY_FILE, LEDGER_FILE = "tallies.csv", "room_hours.csv"
 TABLES: Mapping[str, Table] = {TALLY_FILE: TALLIES, LEDGER_FILE: ROOM_HOURS}
@@ -145,7 +144,13 @@ def load(connection: Connection, content: bytes, table: Table) -> None:
     try:
         rows = [_tally_row(table, row) for row in csv.DictReader(io.StringIO(content.decode()))]
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"The table {table.name} cannot be read: {error}", "Get the bundle again.") from error
+        raise InputError(
+            f"The table {table.name} cannot be read: {error}",
+            "Get the bundle again.",
+            text="bundle_damaged",
+            name=table.name,
+            why=error,
+        ) from error
     for at in range(0, len(rows), PAGE):  # SQLAlchemy prepares all rows of one call at once
         connection.execute(insert(table), rows[at : at + PAGE])
 
@@ -157,10 +162,23 @@ def _pages(connection: Connection, table: Table, window: Window) -> Iterator[byt
     hours = (math.ceil(window.since / HOUR), math.ceil(window.until / HOUR))
     kept = (table.c.hour >= hours[0], table.c.hour < hours[1])
     query = select(*(table.c[name] for name in columns)).where(*kept).order_by(table.c.hour, *_key(connection, table))
-    # The tallies come by measure, as their index has them, so that the database need not sort them all.
-    for part in [query.where(table.c.measure == measure) for measure in MEASURES] if table is TALLIES else [query]:
-        for rows in connection.execute(part, execution_options={"yield_per": PAGE}).partitions():
-            yield _lines(rows)
+    if table is not TALLIES:
+        yield from map(_lines, plain_rows(connection, query))
+        return
+    cells = _Cells()
+    # By measure, as the index of the tallies has them, so that the database need not sort them all.
+    for part in (query.where(table.c.measure == measure) for measure in MEASURES):
+        for rows in plain_rows(connection, part):
+            lines = [f"{row[0]},{row[1]},{cells[row[2:-2]]},{row[-2]},{row[-1]}\n" for row in rows]
+            yield "".join(lines).encode()
+
+
+class _Cells(dict[tuple[str, ...], str]):
+    """The CSV of the texts of a tally. Each hour has the same texts, and to quote them takes most of the time."""
+
+    def __missing__(self, texts: tuple[str, ...]) -> str:
+        self[texts] = _lines([texts]).decode().removesuffix("\n")
+        return self[texts]
 
 
 def _key(connection: Connection, table: Table) -> list[ColumnElement[Any]]:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from pipeline.assessment.report import data_files, stored_evidence
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.data_files import LEDGER_FILE, TABLES, TALLY_FILE, Packed
 from pipeline.assessment.report.stored_evidence import RECORD, SOURCES, Collected, EvidenceSource, Records, hashed
+from pipeline.review.database import plain_rows
 from pipeline.review.quality.audits import within
 from pipeline.review.quality.figure import Window, hours
 from pipeline.review.tables.assessment_tables import ACTIONS, FROZEN_RECORDS, TALLIES
@@ -257,13 +259,13 @@ def _joined(connection: Connection, window: Window) -> Hashes:
 
 
 def _hashes(connection: Connection, query: Select[Any]) -> Hashes:
-    rows = connection.execute(query, execution_options={"yield_per": stored_evidence.PAGE})
-    return np.unique(np.fromiter((hashed(*row) for row in rows), np.uint64))
+    found = (hashed(*row) for rows in plain_rows(connection, query) for row in rows)
+    return np.unique(np.fromiter(found, np.uint64))
 
 
 def _names(connection: Connection, source: EvidenceSource, window: Window, keys: Hashes) -> tuple[str, ...]:
     wanted = set(keys.tolist())
-    rows = connection.execute(source.query(window), execution_options={"yield_per": stored_evidence.PAGE})
+    rows = chain.from_iterable(plain_rows(connection, source.query(window)))
     named = [str(row[0]) for row in rows if hashed(*row[: source.keys]) in wanted]
     return tuple(sorted(named)[:NAMED])
 

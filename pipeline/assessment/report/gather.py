@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, distinct, event, func, select
+from sqlalchemy import Connection, case, distinct, event, func, select
 from sqlalchemy.exc import CompileError
 
 from pipeline.assessment import catalogue
@@ -17,6 +17,7 @@ from pipeline.assessment import measure as measuring
 from pipeline.assessment import options as choices
 from pipeline.assessment.options import to_plain
 from pipeline.assessment.report import (
+    assessments,
     content,
     data_files,
     frozen_records,
@@ -43,8 +44,10 @@ from pipeline.assessment.report.data_files import LEDGER_FILE, TALLY_FILE, Packe
 from pipeline.assessment.report.frozen_records import Frozen
 from pipeline.assessment.report.stored_evidence import Collected
 from pipeline.review import audit_log
+from pipeline.review.quality.audits import within
 from pipeline.review.quality.figure import Figure, Window
-from pipeline.review.tables.core import ACCOUNTS, AUDIT, CASES, DECISIONS
+from pipeline.review.quality.snapshot import SNAPSHOT
+from pipeline.review.tables.core import ACCOUNTS, AUDIT, DECISIONS
 from pipeline.settings import Settings
 
 PURPOSE = "purpose"
@@ -141,7 +144,8 @@ def measure(connection: Connection, window: Window, settings: Settings) -> Measu
     options = choices.build(settings)
     with logged(connection) as log:
         with purpose(connection, SHARED):  # until `measuring` names the indicator
-            figures = tuple(measuring.measure(connection, window, options))
+            last = assessments.figures_before(connection, window)
+            figures = tuple(measuring.measure(connection, window, options, last))
         with purpose(connection, "reviewers"):
             reviewers = _reviewers(connection, window)
         return Measurement(
@@ -288,16 +292,17 @@ def _reviewers(connection: Connection, window: Window) -> Reviewers:
     roles = (
         select(ACCOUNTS.c.role, func.count().label("n")).where(ACCOUNTS.c.disabled.is_(False)).group_by(ACCOUNTS.c.role)
     )
-    kept = (DECISIONS.c.at >= window.since, DECISIONS.c.at < window.until, CASES.c.drill == "")
-    joined = DECISIONS.join(CASES, CASES.c.id == DECISIONS.c.case_id)
-    counts = select(func.count(), func.count(distinct(DECISIONS.c.moderator))).select_from(joined).where(*kept)
-    decisions, deciders = connection.execute(counts).one()
+    # It reads the snapshot of the window, which `measuring` has taken before.
+    passed = case((SNAPSHOT.c.suggestion == "pass", 1), else_=0)  # a case of speech that passed comes from an audit
+    sums = (func.count(), func.count(distinct(DECISIONS.c.moderator)), func.coalesce(func.sum(passed), 0))
+    joined = DECISIONS.join(SNAPSHOT, SNAPSHOT.c.id == DECISIONS.c.case_id)
+    counts = select(*sums).select_from(joined).where(*within(DECISIONS.c.at, window))
+    decisions, deciders, audits = connection.execute(counts).one()
     return Reviewers(
         accounts={row.role: row.n for row in connection.execute(roles)},
         deciders=deciders,
         decisions=decisions,
-        # A case of speech that passed comes from an audit.
-        audits=connection.scalar(counts.with_only_columns(func.count()).where(CASES.c.suggestion == "pass")) or 0,
+        audits=audits,
     )
 
 

@@ -44,7 +44,15 @@ def _weasyprint() -> Any:
             f"A PDF needs {error.name}, which is not installed",
             f"Install it: {install_extra('report')}",
             text="no_pdf",
+            name=error.name,
+            how=install_extra("report"),
         ) from error
     except OSError as error:  # a system library is missing
-        raise DependencyError("A PDF needs Pango, which is not installed", f"Install it: {SYSTEM}") from error
+        raise DependencyError(
+            "A PDF needs Pango, which is not installed",
+            f"Install it: {SYSTEM}",
+            text="no_pdf",
+            name="Pango",
+            how=SYSTEM,
+        ) from error
     return weasyprint

@@ -56,7 +56,13 @@ def _file(name: str, path: Path) -> File:
         content = path.read_bytes()  # bytes, because the hash covers the line ends, too
         return File(name, digest(content), content.decode())
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}", "Check judge.policy and judge.labels.") from error
+        raise ConfigError(
+            f"{path} cannot be read: {error}",
+            "Check judge.policy and judge.labels.",
+            text="rules_unreadable",
+            path=path,
+            why=error,
+        ) from error
 
 
 def _used(connection: Connection, window: Window, column: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Charts as inline SVG: a value with its interval, its limit, and its value in the window before."""
+"""Charts as inline SVG: a value with its interval, its limit, and its value in the last final report."""
 
 from typing import NamedTuple
 

@@ -71,7 +71,7 @@ def of_files(data: bytes, name: str, public_key: bytes | None = None) -> Iterato
         files = bundle.unpack(data, name)
         manifest = bundle.read_manifest(files.get(bundle.MANIFEST, b""), name)
     except VoxwardenError as error:
-        yield Checked("fault", "{error}", {"error": error.what})
+        yield Checked("fault", "{error}", {"error": error})
         return
     yield _same("The zip is in canonical form", True)
     yield from _signed(files, manifest, public_key)
@@ -92,7 +92,7 @@ def of_assessment(connection: Connection, assessment: Assessment) -> Iterator[Ch
     try:
         report = assessment.report()
     except VoxwardenError as error:
-        yield Checked("fault", "{error}", {"error": error.what})
+        yield Checked("fault", "{error}", {"error": error})
         return
     yield _same("The content is in canonical form", content.encode(report) == encoded)
     yield from _decided(logged_decisions.compare(connection, report.window.until))
@@ -137,7 +137,7 @@ def _of_content(files: Mapping[str, bytes], manifest: Manifest, log: Connection 
     try:
         report = content.decode(encoded, bundle.CONTENT)
     except VoxwardenError as error:
-        yield Checked("fault", "{error}", {"error": error.what})
+        yield Checked("fault", "{error}", {"error": error})
         return
     yield _same("The content is in canonical form", content.encode(report) == encoded)
     digest = canonical_json.digest(encoded)
@@ -157,7 +157,7 @@ def _anchored(
     try:
         found = bundle.read_anchor(files.get(bundle.AUDIT_LINE, b""))
     except VoxwardenError as error:
-        yield Checked("fault", "{error}", {"error": error.what})
+        yield Checked("fault", "{error}", {"error": error})
         return
     line = found.line
     right = line.action == FROZEN and line.subject == report.id and digest in line.detail

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, select
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from pipeline.contract.messages import SAMPLE_RATE
 from pipeline.review.database import fields_of
@@ -26,7 +27,7 @@ from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality import review_errors
 from pipeline.review.quality.figure import Window, totals
 from pipeline.review.quality.review_errors import ReviewErrors
-from pipeline.review.quality.snapshot import FLAGGED, LABEL, OF_FLAG, SNAPSHOT, UPHELD, nearest
+from pipeline.review.quality.snapshot import FLAGGED, OF_FLAG, SNAPSHOT, UPHELD, nearest
 from pipeline.review.quality.statistics import (
     Drawn,
     Estimate,
@@ -47,6 +48,9 @@ from pipeline.review.tables.core import FLAGS
 
 Dimension = Literal["language", "model", "policy", "room_type"]
 DIMENSIONS: tuple[Dimension, ...] = ("language", "model", "policy", "room_type")
+OF_CASE = ("language", "policy", "room_type", "source", "severity")
+"""Fields of `JudgedSpeech` that are columns of SNAPSHOT."""
+Columns = ReadOnlyColumnCollection[str, ColumnElement[Any]]
 REACH = 0.05
 """`needed` tells how many audits give recall an interval of this much on either side."""
 
@@ -213,7 +217,8 @@ def read_reviewed(connection: Connection, window: Window) -> Reviewed:
     flagged = _of_cases(literal(1.0)).where(FLAGGED, *within(SNAPSHOT.c.created_at, window))
     # If the second opinion differed, the third one decides.
     decided = func.coalesce(review_errors.opinion("third", original=CHECKS.c.original), SNAPSHOT.c.verdict)
-    drawn = _of_cases(CHECKS.c.probability, decided).join(CHECKS, CHECKS.c.case_id == SNAPSHOT.c.id)
+    drawn = _of_cases(CHECKS.c.probability, decided).select_from(SNAPSHOT)
+    drawn = drawn.join(CHECKS, CHECKS.c.case_id == SNAPSHOT.c.id)
     drawn = drawn.where(CHECKS.c.kind == "second", *within(CHECKS.c.drawn_at, window))
     return Reviewed(
         flagged=tuple(_grouped(connection, flagged)),
@@ -411,8 +416,8 @@ def _passed(connection: Connection, window: Window) -> Iterator[JudgedSpeech]:
 
 
 def _audits(window: Window) -> Select[Any]:
-    query = _of_utterances(CHECKS.c.probability).join(FLAGS, FLAGS.c.case_id == SNAPSHOT.c.id)
-    query = query.join(CHECKS, CHECKS.c.case_id == SNAPSHOT.c.id)
+    query = _of_utterances(SNAPSHOT.c, FLAGS.c, CHECKS.c.probability).select_from(SNAPSHOT)
+    query = query.join(FLAGS, FLAGS.c.case_id == SNAPSHOT.c.id).join(CHECKS, CHECKS.c.case_id == SNAPSHOT.c.id)
     settled = case((UPHELD, review_errors.settled()))
     return query.add_columns(settled.label("settled")).where(
         CHECKS.c.kind == "audit", *within(CHECKS.c.drawn_at, window)
@@ -421,34 +426,38 @@ def _audits(window: Window) -> Select[Any]:
 
 def _flagged(window: Window) -> Select[Any]:
     """Select each flagged utterance once, also if a flag of it was withheld and then released."""
-    query = _of_utterances(literal(1.0)).join(FLAGS, OF_FLAG)
-    query = query.where(~FLAGS.c.linked, FLAGS.c.source == "words", FLAGGED, *within(SNAPSHOT.c.created_at, window))
-    each = query.add_columns(SNAPSHOT.c.id, FLAGS.c.utterance).distinct().subquery().c
-    return select(*(column for column in each if column.name not in {"id", "utterance"}))
+    spoken = [FLAGS.c.utterance, FLAGS.c.model, FLAGS.c.start, FLAGS.c.end]
+    columns = [SNAPSHOT.c.id, *spoken, *(SNAPSHOT.c[name] for name in (*OF_CASE, "verdict", "label", "corrected"))]
+    # GROUP BY and not DISTINCT: SQLite sorts the groups, but looks up each distinct row at random. The ids come first,
+    # so that a comparison of two rows ends there.
+    query = select(*columns).select_from(SNAPSHOT).join(FLAGS, OF_FLAG).group_by(*columns)
+    words = (~FLAGS.c.linked, FLAGS.c.source == "words", FLAGGED, *within(SNAPSHOT.c.created_at, window))
+    each = query.where(*words).subquery().c
+    return _of_utterances(each, each, literal(1.0))
 
 
-def _of_utterances(probability: ColumnElement[float]) -> Select[Any]:
+def _of_utterances(case_: Columns, flag: Columns, probability: ColumnElement[float]) -> Select[Any]:
     # Whole samples, as the tallies count them.
-    samples = _sample(FLAGS.c.end) - _sample(FLAGS.c.start)
-    return _select(probability, FLAGS.c.model, LABEL, samples)
+    samples = _sample(flag.end) - _sample(flag.start)
+    return _select(case_, probability, flag.model, func.coalesce(case_.corrected, case_.label), samples, case_.verdict)
 
 
 def _of_cases(probability: ColumnElement[float], verdict: ColumnElement[Any] = SNAPSHOT.c.verdict) -> Select[Any]:
-    return _select(probability, literal(""), SNAPSHOT.c.label, literal(0), verdict)
+    return _select(SNAPSHOT.c, probability, literal(""), SNAPSHOT.c.label, literal(0), verdict)
 
 
 def _select(
+    case_: Columns,
     probability: ColumnElement[float],
     model: ColumnElement[str],
     label: ColumnElement[str],
     samples: ColumnElement[int],
-    verdict: ColumnElement[Any] = SNAPSHOT.c.verdict,
+    verdict: ColumnElement[Any],
 ) -> Select[Any]:
-    """Select the fields of `JudgedSpeech` from SNAPSHOT."""
-    names = ("language", "policy", "room_type", "source", "severity")
-    fields: list[ColumnElement[Any]] = [*(SNAPSHOT.c[name] for name in names), verdict.label("verdict")]
+    """Select the fields of `JudgedSpeech`."""
+    fields: list[ColumnElement[Any]] = [*(case_[name] for name in OF_CASE), verdict.label("verdict")]
     fields += [probability.label("probability"), model.label("model"), label.label("label"), samples.label("samples")]
-    return select(*fields).select_from(SNAPSHOT)
+    return select(*fields)
 
 
 def _grouped(connection: Connection, query: Select[Any]) -> Iterator[JudgedSpeech]:

@@ -47,10 +47,6 @@ class Window(Struct, frozen=True):
     def contains(self, at: float) -> bool:
         return self.since <= at < self.until
 
-    def before(self) -> "Window":
-        """The window of the same length that ends where this one begins. Trends compare with it."""
-        return Window(self.since - self.seconds, self.since)
-
 
 class Figure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One measured value of an indicator, for all speech of a window or for one part of it."""
@@ -83,7 +79,7 @@ class Figure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     met: bool | None = None
     """Whether the value keeps the limit. None: no limit, or no value."""
     previous: float | None = None
-    """The value in the window before."""
+    """The value in the last final report, if its window was about as long."""
 
 
 Dimension = Literal["hour", "measure", "bucket", "room_type", "language", "label", "policy", "model"]

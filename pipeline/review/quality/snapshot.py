@@ -1,6 +1,6 @@
 """Decisions and cases as they stood at the end of a window, so that later decisions never change its figures.
 
-The snapshot has the cases and their upholding decisions in temporary tables. To rank the decisions of a million cases
+The snapshot has the cases and their upholding decisions in temporary tables. To group the decisions of a million cases
 takes seconds, so it is done once for all figures of a window. The rows have no texts, so that a figure reads a tenth of
 the bytes that the cases have. Drills are left out.
 """
@@ -23,17 +23,19 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    exists,
     func,
     or_,
     select,
+    union,
 )
 from sqlalchemy.schema import CreateTable, DropTable
 
 from pipeline.review.cases.case_values import REPORTED
 from pipeline.review.quality.quality_checks import FINAL
 from pipeline.review.tables.assessment_tables import ACTIONS
-from pipeline.review.tables.case_tables import COPIES
-from pipeline.review.tables.core import CASES, DECISIONS, FLAGS
+from pipeline.review.tables.case_tables import CHECKS, COPIES, REPORTS
+from pipeline.review.tables.core import CASES, DECISIONS, FLAGS, OPEN
 
 MICROSECOND = 1e-6
 """Differences of UTC seconds are exact to less than this."""
@@ -95,8 +97,6 @@ def nearest(value: ColumnElement[float]) -> ColumnElement[int]:
     return below + case((rest > 0.5, 1), (rest == 0.5, below % 2), else_=0)
 
 
-SORT_MEMORY = "64MB"
-"""What PostgreSQL may use for each sort of the figures. With its default, 4 MB, it sorts a million cases on disk."""
 TEMPORARY: dict[str, Any] = {"prefixes": ["TEMPORARY"], "postgresql_on_commit": "DROP"}
 COPIED = (
     "speaker",
@@ -111,26 +111,33 @@ COPIED = (
     "created_at",
 )
 """Columns of CASES that the snapshot has, too."""
-OF_CASE = ("kind", *COPIED, "verdict", "last_at")
+OF_CASE = ("kind", "speaker", "label", "language", "room_type", "policy", "source", "verdict", "last_at")
 """Columns of SNAPSHOT that UPHOLDS has, too."""
 
 STANDING = Table(
-    # The first and the last standing decision of each case that has one. The key spares SQLite a scan for each case.
+    # The standing decisions of each case that has some. The key spares SQLite a scan for each case.
     "standing_snapshot",
     MetaData(),
     Column("case_id", String, primary_key=True),
+    Column("decisions", Integer, nullable=False),
     Column("first_at", Double, nullable=False),
     Column("last_at", Double, nullable=False),
+    # The last verdict, and the label that it gives; NULL: it gives none.
     Column("verdict", String, nullable=False),
-    # The label that the last decision gives; NULL: it gives none.
     Column("corrected", String),
+    # When the first decision to uphold was made; NULL: there is none.
+    Column("stopped_at", Double),
+    # The number of the ordered actions, and when the app had carried out the first; NULL: it has not confirmed any.
+    Column("ordered", Integer, nullable=False),
+    Column("done_at", Double),
     sqlite_with_rowid=False,
     **TEMPORARY,
 )
-OF_STANDING = ("first_at", "last_at", "verdict", "corrected")
+OF_STANDING = ("first_at", "last_at", "verdict", "corrected", "stopped_at", "ordered", "done_at")
 """Columns of STANDING that SNAPSHOT has, too. There, NULL is for a case without a standing decision."""
 
 SNAPSHOT = Table(
+    # In the order of time, as flags and decisions are, so that a join reads neighbouring rows one after the other.
     "case_snapshot",
     MetaData(),
     Column("id", String, primary_key=True),
@@ -138,7 +145,14 @@ SNAPSHOT = Table(
     Column("kind", String, nullable=False),
     *(Column(name, CASES.c[name].type, nullable=False) for name in COPIED),
     *(Column(name, STANDING.c[name].type) for name in OF_STANDING),
-    sqlite_with_rowid=False,
+    **TEMPORARY,
+)
+
+OLDER = Table(
+    # Cases that were stored before the snapshot begins, and went on after that.
+    "older_snapshot",
+    MetaData(),
+    Column("id", String, primary_key=True),
     **TEMPORARY,
 )
 
@@ -152,22 +166,7 @@ UPHOLDS = Table(
     # The label and the action that the decision gives; NULL: it gives none.
     Column("corrected", String),
     Column("action", String),
-    # When the app had carried out the action; NULL: it has not confirmed it.
-    Column("done_at", Double),
     *(Column(name, SNAPSHOT.c[name].type) for name in OF_CASE),
-    **TEMPORARY,
-)
-
-STOPS = Table(
-    # Each case with a standing decision to uphold: when the first one was made.
-    "stop_snapshot",
-    MetaData(),
-    Column("case_id", String, primary_key=True),
-    Column("at", Double, nullable=False),
-    # The number of its actions, and when the app had carried out the first; NULL: it has not confirmed any.
-    Column("ordered", Integer, nullable=False),
-    Column("done_at", Double),
-    sqlite_with_rowid=False,
     **TEMPORARY,
 )
 
@@ -181,63 +180,100 @@ LABEL = func.coalesce(SNAPSHOT.c.corrected, SNAPSHOT.c.label)
 
 
 def take(connection: Connection, until: float, since: float = 0.0) -> None:
-    """Fill the tables with the cases that were stored from `since` to `until` (UTC seconds), as they stood at `until`.
+    """Fill the tables with the cases as they stood at `until` (UTC seconds). They end with the transaction.
 
-    They end with the transaction, or with the next snapshot.
+    SNAPSHOT has the cases that were stored since `since`, and the older ones that were open, decided, reported or
+    checked after that. UPHOLDS has the decisions since `since`.
     """
     take_cases(connection, until, since)
+    _add_older(connection, until, since)
     _fill(connection, UPHOLDS, _upholds(since, until))
-    _fill(connection, STOPS, _stops())
 
 
 def take_cases(connection: Connection, until: float, since: float = 0.0) -> None:
-    """Fill SNAPSHOT alone, as `take` does. Precision and recall need no more."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SET LOCAL work_mem = '{SORT_MEMORY}'")
-    _fill(connection, STANDING, _standing(since, until))
-    _fill(connection, SNAPSHOT, _cases(since, until))
+    """Fill SNAPSHOT with the cases that were stored from `since` to `until`, as they stood at `until`.
+
+    The figures of quality need no more.
+    """
+    # No decision is older than its case, so those before `since` are of older cases.
+    _fill(connection, STANDING, _standing(until, DECISIONS.c.at >= since))
+    _settle(connection, until)
+    _fill(connection, SNAPSHOT, _cases(until, CASES.c.created_at >= since).order_by(CASES.c.created_at))
 
 
 def _fill(connection: Connection, table: Table, query: Select[Any]) -> None:
     # A temporary table belongs to the connection, and the pool may have used it for another window.
     connection.execute(DropTable(table, if_exists=True))
     connection.execute(CreateTable(table))
-    connection.execute(table.insert().from_select([column.name for column in table.columns], query))
+    _add(connection, table, query)
     if connection.dialect.name == "postgresql":  # it knows no statistics of a temporary table
         connection.exec_driver_sql(f"ANALYZE {table.name}")
 
 
-def _cases(since: float, until: float) -> Select[Any]:
+def _add(connection: Connection, table: Table, query: Select[Any]) -> None:
+    connection.execute(table.insert().from_select([column.name for column in table.columns], query))
+
+
+def _cases(until: float, kept: ColumnElement[bool]) -> Select[Any]:
     machine = case((CASES.c.suggestion == "pass", "audit"), else_="machine")
     kind = case((CASES.c.id.in_(COPIES), "copy"), (CASES.c.policy == REPORTED, "report"), else_=machine)
     columns = [CASES.c.id, kind, *(CASES.c[name] for name in COPIED)]
     columns += [STANDING.c[name] for name in OF_STANDING]
     query = select(*columns).select_from(CASES.outerjoin(STANDING, STANDING.c.case_id == CASES.c.id))
-    # In the order of the key, so that SQLite only appends to the table.
-    return query.where(CASES.c.created_at >= since, CASES.c.created_at < until, REAL).order_by(CASES.c.id)
+    return query.where(kept, CASES.c.created_at < until, REAL)
 
 
-def _standing(since: float, until: float) -> Select[Any]:
-    newest_first = (DECISIONS.c.at.desc(), DECISIONS.c.id.desc())
-    place = func.row_number().over(partition_by=DECISIONS.c.case_id, order_by=newest_first)
-    first = func.min(DECISIONS.c.at).over(partition_by=DECISIONS.c.case_id)
-    last = (DECISIONS.c.at.label("last_at"), DECISIONS.c.verdict, DECISIONS.c.label)
-    query = select(DECISIONS.c.case_id, first.label("first_at"), *last, place.label("place"))
-    # No decision is older than its case, so those before `since` need not be ranked.
-    ranked = query.where(DECISIONS.c.at >= since, *in_force(until)).subquery()
-    newest = [ranked.c[name] for name in ("case_id", "first_at", "last_at", "verdict", "label")]
-    return select(*newest).where(ranked.c.place == 1).order_by(ranked.c.case_id)
+def _standing(until: float, kept: ColumnElement[bool]) -> Select[Any]:
+    upheld = DECISIONS.c.verdict == "uphold"
+    columns = [
+        func.count(),
+        func.min(DECISIONS.c.at),
+        func.max(DECISIONS.c.at),
+        func.max(DECISIONS.c.verdict),  # of one decision; `_settle` corrects the others
+        func.max(DECISIONS.c.label),
+        func.min(case((upheld, DECISIONS.c.at))),
+        func.count(case((upheld, DECISIONS.c.action))),
+        func.min(case((upheld, ACTIONS.c.at))),
+    ]
+    done = and_(ACTIONS.c.decision == DECISIONS.c.id, ACTIONS.c.result == "done", ACTIONS.c.received_at < until)
+    query = select(DECISIONS.c.case_id, *columns).select_from(DECISIONS.outerjoin(ACTIONS, done))
+    return query.where(kept, *in_force(until)).group_by(DECISIONS.c.case_id).order_by(DECISIONS.c.case_id)
+
+
+def _settle(connection: Connection, until: float) -> None:
+    """Write the newest verdict and its label for the cases with several decisions."""
+    newest = (DECISIONS.c.case_id == STANDING.c.case_id, DECISIONS.c.at == STANDING.c.last_at, *in_force(until))
+    of_case = select(DECISIONS.c.verdict).where(*newest).order_by(DECISIONS.c.id.desc()).limit(1)
+    found = {"verdict": DECISIONS.c.verdict, "corrected": DECISIONS.c.label}
+    values = {name: of_case.with_only_columns(column).scalar_subquery() for name, column in found.items()}
+    connection.execute(STANDING.update().values(values).where(STANDING.c.decisions > 1))
+
+
+def _add_older(connection: Connection, until: float, since: float) -> None:
+    """Add the cases that were stored before `since` and went on after it, with all their decisions."""
+    _fill(connection, OLDER, _older(until, since))
+    older = select(OLDER.c.id)
+    connection.execute(STANDING.delete().where(STANDING.c.case_id.in_(older)))
+    _add(connection, STANDING, _standing(until, DECISIONS.c.case_id.in_(older)))
+    _settle(connection, until)
+    _add(connection, SNAPSHOT, _cases(until, CASES.c.id.in_(older)))
+
+
+def _older(until: float, since: float) -> Select[Any]:
+    # A case of the snapshot is not older, so that most decisions need not be compared with their case.
+    inside = exists().where(SNAPSHOT.c.id == STANDING.c.case_id)
+    went_on = union(
+        select(CASES.c.id).where(OPEN),
+        select(STANDING.c.case_id).where(~inside),
+        select(DECISIONS.c.case_id).where(DECISIONS.c.at >= until),
+        select(REPORTS.c.case_id).where(REPORTS.c.created_at >= since),
+        select(CHECKS.c.original).where(CHECKS.c.drawn_at >= since),
+    )
+    return select(CASES.c.id).where(CASES.c.id.in_(went_on), CASES.c.created_at < since)
 
 
 def _upholds(since: float, until: float) -> Select[Any]:
-    done = and_(ACTIONS.c.decision == DECISIONS.c.id, ACTIONS.c.result == "done", ACTIONS.c.received_at < until)
     own = [DECISIONS.c[name] for name in ("id", "case_id", "at", "label", "action")]
-    query = select(*own, ACTIONS.c.at, *(SNAPSHOT.c[name] for name in OF_CASE)).select_from(DECISIONS)
-    query = query.join(SNAPSHOT, SNAPSHOT.c.id == DECISIONS.c.case_id).outerjoin(ACTIONS, done)
+    query = select(*own, *(SNAPSHOT.c[name] for name in OF_CASE)).select_from(DECISIONS)
+    query = query.join(SNAPSHOT, SNAPSHOT.c.id == DECISIONS.c.case_id)
     return query.where(DECISIONS.c.at >= since, DECISIONS.c.verdict == "uphold", *in_force(until), NO_COPY)
-
-
-def _stops() -> Select[Any]:
-    first, done = func.min(UPHOLDS.c.at), func.min(UPHOLDS.c.done_at)
-    query = select(UPHOLDS.c.case_id, first, func.count(UPHOLDS.c.action), done)
-    return query.group_by(UPHOLDS.c.case_id).order_by(UPHOLDS.c.case_id)

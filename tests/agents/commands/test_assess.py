@@ -12,23 +12,37 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner, Result
 
+import pipeline
 from agents.commands import assess as assess_commands
 from agents.commands import assess_drill
-from agents.commands.assess import chinese, of_environment
+from agents.commands.assess import chinese, chinese_errors, of_environment
 from agents.commands.command_line import app
-from pipeline.assessment import forms
-from pipeline.assessment.report import assessments, bundle, verify
-from pipeline.base import private_files
+from pipeline.assessment import drill_speech, forms
+from pipeline.assessment.report import assessments, bundle, content, data_files, pdf, rules_in_force, verify
+from pipeline.base import errors, private_files, signing
 from pipeline.base.errors import CaseError, ConfigError, InputError, Missing, VoxwardenError
 from pipeline.base.libraries import install_extra
 from pipeline.review import audit_log
 from pipeline.review.database import Database
 from tests.pipeline.assessment.report import stored
+from tests.pipeline.console.test_error_pages import raises
 from tests.pipeline.review import people
 
 Assess = Callable[..., Result]
 
 MODULES = (assess_commands, assess_drill, verify)
+RAISING = (
+    *MODULES,
+    assessments,
+    bundle,
+    content,
+    data_files,
+    drill_speech,
+    pdf,
+    rules_in_force,
+    signing,
+)
+"""Modules whose errors `voxwarden assess` shows. Errors that other commands have, too, are in English."""
 SAYING = {"say", "said", "warn", "Checked"}
 """Functions whose texts are translated."""
 
@@ -163,13 +177,18 @@ def test_mistakes_have_remedies(assess: Assess, database: Database) -> None:
     assert isinstance(assess("verify", ".").exception, InputError), "a folder"
 
 
+def in_chinese(error: object) -> str:
+    """Return an error as `voxwarden assess --lang zh` prints it."""
+    context = copy_context()
+    context.run(assess_commands.choose, "zh")
+    return context.run(assess_commands.explained, error)
+
+
 def test_errors_follow_the_language(assess: Assess, database: Database) -> None:
     def said(*command: str) -> str:
         error = assess("--lang", "zh", *command).exception
         assert isinstance(error, VoxwardenError)
-        context = copy_context()
-        context.run(assess_commands.choose, "zh")
-        return context.run(assess_commands.explained, str(error))
+        return in_chinese(error)
 
     assert said("report", "--no-pdf") == "尚无评估。请在控制台的“报告”页立项。"
     assert said("verify", "none.zip") == "没有编号为 none.zip 的评估。请在控制台的“报告”页立项。"
@@ -187,6 +206,33 @@ def test_a_missing_library_is_named(assess: Assess, monkeypatch: pytest.MonkeyPa
     error = assess(*command).exception
     assert isinstance(error, ConfigError)
     assert str(error) == f"cryptography is not installed. Install it: {install_extra('report')}."
+
+
+def test_a_chinese_error_does_not_depend_on_the_english_words() -> None:
+    reworded = Missing("Nothing was found", "Try again.", text="missing_assessment", id="2026-1")
+    assert in_chinese(reworded) == "没有编号为 2026-1 的评估。请在控制台的“报告”页立项。"
+    assert in_chinese(ConfigError("a.yaml: no key x", "Add it.")) == "a.yaml: no key x. Add it.", "it has no key"
+
+
+def test_a_damaged_bundle_is_told_in_chinese(assess: Assess, database: Database, tmp_path: Path) -> None:
+    (tmp_path / "it.zip").write_bytes(b"PK")
+    assert "it.zip 已损坏：" in assess("--lang", "zh", "verify", "it.zip").stdout
+
+
+def places(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_each_error_has_a_chinese_text() -> None:
+    own = {Path(str(module.__file__)) for module in RAISING}
+    wrong = []
+    for file in own.union(Path(str(pipeline.__file__)).parent.rglob("*.py")):
+        for place, kind, text, values in raises([file]):
+            keyed = text not in {getattr(errors, kind).text, "error.text"}
+            chinese_text = chinese_errors().get(f"error.{text}") if keyed else None
+            if (keyed or file in own) and (chinese_text is None or not places(chinese_text) <= values):
+                wrong.append((place, text, values))
+    assert not wrong, "give the error a `text` that assess_zh.yaml or the Chinese console.yaml has, and its values"
 
 
 def texts(module: ModuleType) -> Iterator[str]:
@@ -209,10 +255,8 @@ def test_states_have_chinese_texts() -> None:
 
 
 def test_both_texts_have_the_same_places() -> None:
-    def places(text: str) -> set[str | None]:
-        return {name for _, name, _, _ in Formatter().parse(text)} - {None}
-
-    assert [english for english, text in chinese().items() if places(english) != places(text)] == []
+    said = {english: text for english, text in chinese().items() if not english.startswith("error.")}
+    assert [english for english, text in said.items() if places(english) != places(text)] == []
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Reads figures in tests."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -25,6 +27,16 @@ def figures(
         snapshot.take(connection, window.until)
         found = compute(connection, window, options)
         return by_key(figure for figure in found if indicator in {"", figure.indicator})
+
+
+def steps(connection: Connection, work: Callable[[], object]) -> int:
+    """Return the steps of SQLite's machine that some work takes, in thousands."""
+    found = count()
+    raw: Any = connection.connection.dbapi_connection
+    raw.set_progress_handler(lambda: next(found) and None, 1_000)
+    work()
+    raw.set_progress_handler(None, 0)
+    return next(found)
 
 
 def by_key(found: Iterable[Figure]) -> dict[Key, Figure]:

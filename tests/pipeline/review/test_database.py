@@ -11,17 +11,19 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, make_url, select, text
+from sqlalchemy import insert, inspect, make_url, select, text
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from pipeline.base.errors import ConfigError, DependencyError
 from pipeline.review.database import (
     MIGRATIONS,
+    PAGE,
     UNRELEASED,
     Database,
     check_answers,
     check_intact,
     clock_of,
+    plain_rows,
     put_new,
     revisions,
 )
@@ -203,6 +205,27 @@ def test_long_reads_leave_the_other_cores_to_others(postgres_url: str) -> None:
             assert connection.scalar(shown) == "0"
         with database.read() as connection:
             assert connection.scalar(shown) != "0"
+
+
+def test_long_reads_sort_in_memory(database: Database) -> None:
+    postgres = make_url(database.name).get_backend_name() == "postgresql"
+    shown = [text("SHOW work_mem")] if postgres else [text("PRAGMA main.cache_size"), text("PRAGMA temp.cache_size")]
+    with database.read_in_background() as connection:
+        assert {connection.scalar(each) for each in shown} == {"64MB" if postgres else -65_536}
+    with database.read() as connection:
+        assert {connection.scalar(each) for each in shown} == {"4MB" if postgres else -2_000}
+
+
+@pytest.mark.parametrize("n", [0, 1, PAGE, PAGE + 1])
+def test_plain_rows_come_in_pages_with_the_values_of_the_driver(database: Database, n: int) -> None:
+    rows = [{"name": f"{number:06}", "first_seen_at": float(number)} for number in range(n)]
+    with database.write() as connection:
+        for at in range(0, n, 1_000):
+            connection.execute(insert(ROOM_TYPES), rows[at : at + 1_000])
+        pages = list(plain_rows(connection, select(ROOM_TYPES).order_by(ROOM_TYPES.c.name)))
+    assert [row for page in pages for row in page] == [tuple(row.values()) for row in rows]
+    assert [len(page) for page in pages] == [min(PAGE, n - at) for at in range(0, n, PAGE)]
+    assert {type(row) for page in pages for row in page} <= {tuple}
 
 
 def test_a_row_whose_key_is_there_changes_nothing(database: Database) -> None:

@@ -1,6 +1,9 @@
 """The figures of users' reports and appeals, compared with times and counts made by hand."""
 
+from contextlib import closing
+
 import pytest
+from sqlalchemy import insert, select
 
 from pipeline.assessment.indicators import user_rights
 from pipeline.assessment.options import Options
@@ -11,10 +14,13 @@ from pipeline.review.cases.case_values import Choice
 from pipeline.review.cases.user_reports import Complaint
 from pipeline.review.database import Database
 from pipeline.review.delivery import event_outbox
+from pipeline.review.quality import snapshot
 from pipeline.review.quality.figure import Window
 from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.core import OUTBOX
 from tests.builders import NOON, flag
-from tests.pipeline.assessment.reading import WEEK, figures
+from tests.pipeline.assessment.reading import WEEK, figures, steps
+from tests.pipeline.review import people
 
 HOUR = 3_600.0
 OPTIONS = Options(report=2 * HOUR, appeal=24 * HOUR)
@@ -66,6 +72,21 @@ def test_reports(reported: Database) -> None:
     assert found["feedback",].value == pytest.approx(1 / 3)
     assert found["in_time", "label", "fraud"].value == 1
     assert found["received", "label", "abuse"].value == 3
+
+
+def test_events_of_other_cases_are_not_read_for_each_report(sqlite_url: str) -> None:
+    """The outbox has an event about each decision."""
+    with closing(Database(sqlite_url)) as database:
+        people.hire(database)
+        for n in range(20):
+            decide(database, report(database, f"room {n}", NOON + n), "uphold", NOON + HOUR)
+        with database.write() as connection:
+            event = dict(connection.execute(select(OUTBOX).limit(1)).mappings().one())
+            copies = [event | {"id": f"copy {n}", "about": f"another {n}"} for n in range(5_000)]
+            connection.execute(insert(OUTBOX), copies)
+        with database.read() as connection:
+            snapshot.take(connection, WEEK.until)
+            assert steps(connection, lambda: list(user_rights.reports(connection, WEEK, OPTIONS))) < 50
 
 
 def test_reports_as_they_stood_at_the_end_of_the_window(reported: Database) -> None:

@@ -13,6 +13,7 @@ from pipeline.base import canonical_json
 from pipeline.base.errors import CaseError, DependencyError, InputError, Missing
 from pipeline.review import audit_log
 from pipeline.review.database import Database
+from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.figure import Window
 from pipeline.review.tables.assessment_tables import ASSESSMENTS
 from tests.builders import NOON
@@ -69,6 +70,31 @@ def test_empty_required_fields_block_the_final_report(database: Database) -> Non
     report = samples.final(answers=(samples.blank(first), *others))
     with database.write() as connection, pytest.raises(CaseError, match="1 required fields are empty: field_1"):
         assessments.freeze(connection, report, Frozen({}))
+
+
+def test_a_trend_compares_with_the_newest_report_of_about_the_same_length(
+    frozen: Assessment, database: Database, tmp_path: Path
+) -> None:
+    window, later = (
+        frozen.window,
+        stored.finish(
+            database,
+            stored.opened(database, Window(NOON - stored.DAY + HOUR, NOON + stored.DAY + HOUR)),
+            tmp_path,
+            stored.NOW,
+        ),
+    )
+    with database.read() as connection:
+
+        def before(since: float, until: float) -> object:
+            return assessments.figures_before(connection, Window(window.since + since, window.until + until))
+
+        figures = [(*each.report().figures, *each.report().drill_figures) for each in (frozen, later)]
+        assert figures[0] != figures[1]
+        assert before(HOUR, HOUR) == figures[0]
+        assert before(2 * HOUR, 2 * HOUR) == figures[1]
+        assert before(-4 * HOUR, HOUR + 1) == figures[1], "a tenth longer"
+        assert before(0, 0) == before(5 * HOUR, -HOUR) == before(0, 6 * HOUR) == ()
 
 
 @pytest.mark.parametrize("change", ["title", "content", "state", "delete"])

@@ -77,6 +77,21 @@ def test_loaded_tables_give_the_same_tables(filled: Database, other: Database) -
         other.close()
 
 
+def test_tallies_of_odd_texts_are_the_rows_that_a_reader_of_csv_finds(database: Database) -> None:
+    texts = ("", "a,b", 'say "hi"', "two\nlines", "语音,房")
+    cell = {"measure": "segmented", "bucket": "", "language": "", "label": "", "policy": "", "model": ""}
+    rows = [
+        cell | {"hour": int(NOON // 3_600) + hour, "room_type": kind, "count": hour, "samples": 7}
+        for hour in range(2)
+        for kind in texts
+    ]
+    with database.write() as connection:
+        connection.execute(insert(TALLIES), rows)
+    found = csv.DictReader(io.StringIO(bundle_tables(database)["tallies.csv"].decode(), newline=""))
+    wanted = sorted(rows, key=lambda row: (row["hour"], str(row["room_type"]).encode()))
+    assert list(found) == [{name: str(row[name]) for name in (found.fieldnames or ())} for row in wanted]
+
+
 def test_hours_outside_the_window_are_left_out(filled: Database) -> None:
     header = ",".join(column.name for column in TALLIES.columns) + "\n"
     assert bundle_tables(filled, Window(NOON - stored.DAY, NOON - 13 * 3_600))["tallies.csv"].decode() == header

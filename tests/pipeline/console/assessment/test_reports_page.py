@@ -44,7 +44,9 @@ def test_a_lead_opens_an_assessment_and_sees_what_it_lacks(console: Console, ent
     assert path in lea.get("/assessment/reports").text
     assert lea.post(f"{path}/final", data={"sure": "yes"}).status_code == 409
     assert lea.post(f"{path}/final").status_code == 422
-    assert lea.get(f"{path}/bundle.zip").status_code == 422
+    no_key = lea.get(f"{path}/bundle.zip")
+    assert no_key.status_code == 422
+    assert "assessment.key cannot be read" in no_key.text
 
 
 def test_the_preview_loads_nothing_but_its_own_style(console: Console, enter: Enter) -> None:

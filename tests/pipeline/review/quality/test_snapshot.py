@@ -2,19 +2,21 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from itertools import count
-from typing import Any
 
 import pytest
-from sqlalchemy import Double, insert, literal, select, text, update
+from sqlalchemy import Double, insert, literal, or_, select, text, update
 
 from pipeline.contract.messages import sample_of
 from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
-from pipeline.review.quality.snapshot import ceiling, floor, nearest, take, verdict_now
+from pipeline.review.quality import drawing
+from pipeline.review.quality.snapshot import SNAPSHOT, UPHOLDS, ceiling, floor, nearest, take, verdict_now
 from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.case_tables import REPORTS
 from pipeline.review.tables.core import CASES, DECISIONS
 from tests.builders import NOON, flag
+from tests.pipeline.assessment.reading import WEEK, steps
+from tests.pipeline.review.quality.conftest import SECOND, Desk
 
 
 @pytest.mark.parametrize(
@@ -57,9 +59,50 @@ def test_old_statistics_do_not_make_a_snapshot_quadratic(sqlite_url: str) -> Non
         with database.write() as connection:
             connection.execute(text("ANALYZE"))
         decide(database, range(20, 400))
-        few = steps(database)
+        few = taken(database)
         decide(database, range(400, 1_600))
-        assert few < steps(database) < 6 * few
+        assert few < taken(database) < 6 * few
+
+
+@pytest.mark.parametrize("days", [-6, -1, 0, 2])
+def test_a_bounded_snapshot_has_all_that_went_on_since_its_beginning(filled: Database, days: int) -> None:
+    """It equals the part of a snapshot of the whole store: cases that are new, open or decided, and their decisions."""
+    since = NOON + days * 86_400
+    new = (SNAPSHOT.c.created_at >= since, SNAPSHOT.c.last_at.is_(None), SNAPSHOT.c.last_at >= since)
+    kept = (select(SNAPSHOT).where(or_(*new)).order_by(SNAPSHOT.c.id), select(UPHOLDS).where(UPHOLDS.c.at >= since))
+    with filled.read() as connection:
+        take(connection, WEEK.until)
+        cases, upholds = (connection.execute(query).all() for query in kept)
+        take(connection, WEEK.until, since)
+        assert connection.execute(select(SNAPSHOT).order_by(SNAPSHOT.c.id)).all() == cases
+        assert sorted(connection.execute(select(UPHOLDS))) == sorted(upholds)
+    assert len({case.created_at >= since for case in cases}) == 2, "some of them are older"
+
+
+@pytest.mark.parametrize("how", ["checked", "reported"])
+def test_a_decided_case_is_in_a_bounded_snapshot_if_people_come_back_to_it(desk: Desk, how: str) -> None:
+    """It was decided at NOON. A figure reads the verdict of a checked case, and of one that is reported again."""
+    since = NOON + 3_600
+    report = {"id": "r", "case_id": desk.case, "room": "r", "speaker": "", "reporter": "", "label": "fraud", "text": ""}
+    with desk.database.write() as connection:
+        take(connection, since + 60, since)
+        assert connection.scalars(select(SNAPSHOT.c.id)).all() == []
+        if how == "reported":
+            connection.execute(insert(REPORTS).values(report | {"at": NOON, "created_at": since, "audio": "kept"}))
+        else:
+            drawing.draw(connection, desk.evidence, since, SECOND, 10)
+        take(connection, since + 60, since)
+        found = connection.execute(select(SNAPSHOT.c.verdict).where(SNAPSHOT.c.id == desk.case)).all()
+    assert found == [("uphold",)]
+
+
+def test_a_bounded_snapshot_does_not_read_what_was_decided_before(sqlite_url: str) -> None:
+    with closing(Database(sqlite_url)) as database:
+        decide(database, range(400))
+        few = taken(database, NOON + 90)
+        decide(database, range(400, 4_000))
+        assert taken(database, NOON + 90) <= few + 1
+        assert taken(database) > 50 * (few + 1)
 
 
 def decide(database: Database, numbers: Sequence[int]) -> None:
@@ -74,15 +117,10 @@ def decide(database: Database, numbers: Sequence[int]) -> None:
             connection.execute(insert(table), copies)
 
 
-def steps(database: Database) -> int:
-    """The steps of SQLite's machine that a snapshot takes, in thousands."""
-    found = count()
+def taken(database: Database, since: float = 0.0) -> int:
+    """The steps of a snapshot, in thousands."""
     with database.write() as connection:
-        raw: Any = connection.connection.dbapi_connection
-        raw.set_progress_handler(lambda: next(found) and None, 1_000)
-        take(connection, NOON + 100)
-        raw.set_progress_handler(None, 0)
-    return next(found)
+        return steps(connection, lambda: take(connection, NOON + 100, since))
 
 
 def whole(database: Database, value: object) -> int:
