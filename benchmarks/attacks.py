@@ -163,8 +163,11 @@ def attacked(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def voxwarden(folder: Path) -> Iterator[list[tuple[float, float]]]:
-    """Run the server. Yields a list that grows by each verdict: the end of its speech, and its wait in seconds."""
+def voxwarden(folder: Path) -> Iterator[tuple[int, list[tuple[float, float]]]]:
+    """Run the server. Yields its process id, and a list that grows by each verdict.
+
+    A verdict is the end of its speech, and its wait in seconds.
+    """
     tokens = [{"token": token, "scopes": ["moderate"]} for token in TOKENS]
     settings = {f"{name.upper()}__PORT": str(port) for name, port in PORTS.items()} | {
         "DATA_DIR": str(folder),
@@ -181,7 +184,7 @@ def voxwarden(folder: Path) -> Iterator[list[tuple[float, float]]]:
         try:
             Thread(target=note, args=(process.stdout, found), daemon=True).start()
             until_listening(process)
-            yield found
+            yield process.pid, found
         finally:
             process.terminate()
 
@@ -211,7 +214,7 @@ def main() -> None:
     found: dict[str, list[float]] = {turn: [] for turn in turns}
     with (
         tempfile.TemporaryDirectory() as folder,
-        voxwarden(Path(folder)) as verdicts,
+        voxwarden(Path(folder)) as (_, verdicts),
         playing(LoadScene(rooms=4), PORTS["gateway"], TOKENS[0]) as player,
     ):
         player.start(SETTLE_SECONDS, len(turns) * (SETTLE_SECONDS + options.seconds + PATIENCE_SECONDS))

@@ -3,14 +3,17 @@
     python -m benchmarks.memory file [--hours 8]           an MP3 file, decoded and cut as `moderate` does
     python -m benchmarks.memory speakers [--speakers 200]  open speakers who talk without end, a second at a time
     python -m benchmarks.memory run [--hours 8]            six speakers in `voxwarden run`, who come and go
+    python -m benchmarks.memory live [--hours 1]           six rooms in `voxwarden run`, with all models, in real time
 
-`file` and `speakers` repeat the speech of `tests/data`. `run` has noise, and fakes replace voice detector, Whisper and
-classifier, so that an hour takes half a minute. All else is real: journal, look-back, sounds, lexicon, store, clips.
+`file`, `speakers` and `live` repeat the speech of `tests/data`. `run` has noise, and fakes replace voice detector,
+Whisper and classifier, so that an hour takes half a minute. All else is real: journal, look-back, sounds, lexicon,
+store, clips.
 """
 
 import asyncio
 import io
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
@@ -22,6 +25,9 @@ import numpy as np
 from msgspec import structs
 
 from benchmarks import report
+from benchmarks.attacks import PORTS, TOKENS, voxwarden
+from benchmarks.capacity.microphones import playing
+from benchmarks.capacity.scene import LoadScene
 from benchmarks.fast_worker import careless
 from pipeline.base.metrics import Metrics
 from pipeline.contract.messages import SAMPLE_RATE, AudioChunk, Transcript, Utterance
@@ -48,9 +54,9 @@ TICKS_SECONDS = 0.7
 WORDS = ("the game", "was good", "and then", "we went", "over there", "to see", "a friend", "by the river")
 
 
-def resident() -> float:
-    """Current resident set size of this process in MiB (not its peak)."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
+def resident(process: int | str = "self") -> float:
+    """Current resident set size of a process in MiB (not its peak)."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
 
 
@@ -75,18 +81,19 @@ def write_long_file(path: Path, hours: float) -> None:
 class MemoryReport:
     """Prints a line now and then, and the total at the end."""
 
-    def __init__(self, every: int) -> None:
+    def __init__(self, every: int, process: int | str = "self") -> None:
         self._every = every
+        self._process = process
         self._sizes: list[float] = []
-        self._utterances = 0
+        self.utterances = 0
 
-    def count(self, results: list[Utterance]) -> None:
-        self._utterances += len(results)
+    def count(self, results: Sequence[object]) -> None:
+        self.utterances += len(results)
 
     def at(self, second: int) -> None:
         if second and second % self._every == 0:
-            self._sizes.append(resident())
-            print(f"{second:>8,} s   {self._utterances:>8,} utterances   {self._sizes[-1]:8.1f} MiB", flush=True)
+            self._sizes.append(resident(self._process))
+            print(f"{second:>8,} s   {self.utterances:>8,} utterances   {self._sizes[-1]:8.1f} MiB", flush=True)
 
     def end(self) -> None:
         print(f"growth from first to last line: {self._sizes[-1] - self._sizes[0]:+.1f} MiB")
@@ -210,11 +217,30 @@ def spoken(second: int, start: float) -> Iterator[AudioChunk]:
         )
 
 
+def live(hours: float) -> None:
+    total = round(hours * 3600)
+    scene = LoadScene(rooms=SPEAKERS)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        voxwarden(Path(folder)) as (process, verdicts),
+        playing(scene, PORTS["gateway"], TOKENS[0]) as player,
+    ):
+        player.start(0, total)
+        report = MemoryReport(max(1, total // REPORTS), process)
+        for second in range(total + 1):
+            report.count(verdicts[report.utterances :])
+            report.at(second)
+            time.sleep(1)
+        player.sent()
+    report.end()
+
+
 def main() -> None:
     parser = report.parser(__doc__)
     commands = parser.add_subparsers(dest="what", required=True)
     for name in ("file", "run"):
         commands.add_parser(name).add_argument("--hours", type=float, default=8.0)
+    commands.add_parser("live").add_argument("--hours", type=float, default=1.0)
     many = commands.add_parser("speakers")
     many.add_argument("--speakers", type=int, default=200)
     many.add_argument("--minutes", type=float, default=4.0)
@@ -223,6 +249,8 @@ def main() -> None:
         file(chosen.hours)
     elif chosen.what == "run":
         asyncio.run(run(chosen.hours))
+    elif chosen.what == "live":
+        live(chosen.hours)
     else:
         speakers(chosen.speakers, chosen.minutes)
     print(report.machine())

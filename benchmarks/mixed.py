@@ -2,6 +2,7 @@
 
     python -m benchmarks.mixed --clips DIR [--pairs N] [--repeat N]
     python -m benchmarks.mixed --clips DIR --alone
+    python -m benchmarks.mixed --drill
 
 benchmarks/clips.py describes `DIR`. Each pair is an English and a Mandarin clip of 1.2 to 5 s, equally loud, joined in
 both orders with a pause of 0.2 s. A half is heard if at least half of its words or characters are in the text, in
@@ -9,13 +10,18 @@ order. For the cost, each clip of 2.5 to 12 s is transcribed with and without th
 
 With `--alone`, each clip is the first that is heard of its speaker, without the memory of the room. The folder may have
 any languages. It counts the clips that get a text, and those that are found to be in another language.
+
+With `--drill`, each risky sentence of the shipped drills is moderated alone, and in one breath with a harmless one of
+the other language. It counts the sentences that are flagged.
 """
 
 import argparse
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +30,16 @@ from rich.table import Table
 
 from benchmarks import report
 from benchmarks.clips import Reference, references
+from pipeline.assessment.drill_speech import DrillLine, book, lines_of, shipped
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.settings import Asr
+from pipeline.judge.labels import load_labels
+from pipeline.judge.moderation_policy import load_policy
+from pipeline.runner.moderator import Moderator
+from pipeline.settings import Asr, load
 from pipeline.speech.asr.recogniser import MAX_SAMPLES, Clip, Recogniser, Samples, load_recogniser, most_likely
 from pipeline.speech.audio.decode import samples_of
 from pipeline.speech.audio.vad import triage
+from tests.odd.recordings import wav
 from training.speech.words import normalisers
 
 LANGUAGES = frozenset({"en", "zh"})
@@ -42,11 +53,16 @@ HEARD = 0.5
 
 def main() -> None:
     parser = report.parser(__doc__)
-    parser.add_argument("--clips", type=Path, required=True)
+    asked = parser.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--clips", type=Path)
+    asked.add_argument("--drill", action="store_true", help="count the sentences of drills that are flagged")
     parser.add_argument("--pairs", type=int, default=48)
     parser.add_argument("--repeat", type=int, default=3, help="turns with and without the search")
     parser.add_argument("--alone", action="store_true", help="count the clips that get a text, by language")
     options = parser.parse_args()
+    if options.drill:
+        report.show(flagged())
+        return
     recogniser = load_recogniser(Asr())
     if options.alone:
         report.show(texts(options.clips, recogniser))
@@ -93,6 +109,36 @@ def _asked(probabilities: Mapping[str, float]) -> str:
     return most_likely(probabilities, LANGUAGES)
 
 
+def flagged() -> Table:
+    table = Table("language", "risky sentences", "alone", "before clean speech", "after it", title="Sentences flagged")
+    moderator, lines = Moderator(), drill_lines()
+    for language, other in (("en", "zh"), ("zh", "en")):
+        clean = cycle(line for line in lines if line.language == other and not line.label)
+        risky = [line for line in lines if line.language == language and line.label]
+        pairs = [(line, next(clean)) for line in risky]
+        counts = [
+            sum(_is_flagged(moderator, spoken) for spoken in track(turns, language))
+            for turns in ([(one,) for one in risky], pairs, [pair[::-1] for pair in pairs])
+        ]
+        table.add_row(language, *map(str, (len(risky), *counts)))
+    return table
+
+
+def drill_lines() -> list[DrillLine]:
+    """The shipped sentences of the labels that the policy turns on."""
+    settings, shipped_book = load(), book()
+    policy = load_policy(settings.judge.policy, load_labels(settings.judge.labels))
+    return lines_of(shipped_book, {each: policy.resolved("default", each).labels for each in shipped_book.lines})
+
+
+def _is_flagged(moderator: Moderator, spoken: Sequence[DrillLine]) -> bool:
+    sounds = [even(without_silence(sound)) for line in spoken if (sound := shipped(line)) is not None]
+    with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+        file.write(wav(np.concatenate([part for sound in sounds for part in (PAUSE, sound)])))
+        file.flush()
+        return moderator.file(file.name).suggestion in {"review", "block"}
+
+
 def cost(options: argparse.Namespace, recogniser: Recogniser) -> Table:
     table = Table("language", "clips", "time with the search, of that without", title="Talk in one language")
     for language in sorted(LANGUAGES):
@@ -124,6 +170,12 @@ def chosen(options: argparse.Namespace, language: str, seconds: tuple[float, flo
 def even(samples: Samples) -> Samples:
     loudness = float(np.sqrt(np.mean(np.square(samples)))) or 1.0
     return (samples * (LOUDNESS / loudness)).astype(np.float32)
+
+
+def without_silence(samples: Samples) -> Samples:
+    """Take the silence off both ends. Else the pause between two sentences would end the utterance."""
+    loud = np.flatnonzero(np.abs(samples) > np.abs(samples).max() / 50)
+    return samples[loud[0] : loud[-1] + 1]
 
 
 def share(ref: Reference, text: str) -> float:

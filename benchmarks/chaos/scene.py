@@ -171,6 +171,7 @@ class Scene:
     def _look_after(self, member: Member) -> None:
         if not member.process.alive:
             self.happened[f"{member.role} ended by itself"] += 1
+            say(f"{member.name} ended by itself: {member.process.log[-500:]}", style="red")
             member.start()
         elif problem := member.ill():
             self._end_hung(member, problem)

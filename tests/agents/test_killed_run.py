@@ -180,6 +180,7 @@ def asked(port: int, path: str) -> int:
     return httpx.get(f"http://127.0.0.1:{port}{path}", trust_env=False, timeout=WAIT_SECONDS).status_code
 
 
+@pytest.mark.full
 @pytest.mark.weights
 def test_a_thousand_connections_that_ask_nothing_keep_nobody_out(tmp_path: Path) -> None:
     """Silence and half a header on each port, from the address of the honest clients, with 1,024 open files."""

@@ -50,6 +50,7 @@ def test_a_whole_machine_lacks_at_most_the_broker(settings: Settings) -> None:
     assert re.fullmatch(r"ctranslate2/tiny\.en@\w+ on cpu: 1 s of audio in \S+ s", found["recogniser"].detail)
 
 
+@pytest.mark.full
 @pytest.mark.weights
 def test_the_doctor_transcribes_a_second_on_the_gpu(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fake GPU is the CPU under PyTorch. Then its memory is full."""

@@ -76,6 +76,7 @@ async def test_a_threat_becomes_a_case_with_its_clip_before_the_process_ends(
     assert list((tmp_path / "evidence").rglob("*.ogg"))
 
 
+@pytest.mark.full
 @pytest.mark.weights
 async def test_the_api_of_a_run_shares_its_models_and_tells_of_verdicts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -18,7 +18,6 @@ def opened(page: Page) -> str:
     return case
 
 
-@pytest.mark.scenario
 def test_j_continues_on_the_next_pages_of_a_long_queue(stack: Stack, sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(case_queue, "PAGE", 15)
     flags = [stack._flag(number) for number in range(4 * case_queue.PAGE)]

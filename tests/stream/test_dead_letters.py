@@ -123,7 +123,6 @@ def test_a_worker_halts_and_leaves_its_topic_and_halts_again(settings: Settings,
         assert sum(committed(settings, JUDGE).values()) < start * ENOUGH
 
 
-@pytest.mark.scenario
 def test_a_replayed_record_is_processed_or_counts_its_replays(settings: Settings, shell: Shell, tmp_path: Path) -> None:
     """The dead letter of a record that fails again has the number of replays."""
     put(settings, TRANSCRIPTS, [transcript("reject", 0)])

@@ -92,7 +92,6 @@ def test_kills_lose_nothing(settings: Settings, tmp_path: Path) -> None:
     assert sum(committed(settings, JUDGE).values()) == count
 
 
-@pytest.mark.scenario
 def test_workers_that_come_and_go_lose_nothing(settings: Settings, tmp_path: Path) -> None:
     """Records wait and arrive during each rebalance."""
     sent = itertools.count()

@@ -158,7 +158,6 @@ def release(edition: int, these: RuleTexts) -> bytes:
     return packed(Release(edition, MarkedTexts(str(edition), these)))
 
 
-@pytest.mark.scenario
 def test_a_release_that_cannot_be_used_stops_nobody(settings: Settings) -> None:
     write(settings, RELEASE, release(1, texts()))
     metrics = Metrics()

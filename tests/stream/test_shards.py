@@ -108,7 +108,6 @@ def test_the_gateway_spreads_the_speakers_of_a_room(sharded: Settings) -> None:
     assert {partition for _, partition in places} == set(range(PARTITIONS))
 
 
-@pytest.mark.scenario
 def test_two_workers_share_one_room(sharded: Settings, tmp_path: Path) -> None:
     speech = speech_of(audio(), sharded)
     with ExitStack() as stack:

@@ -18,7 +18,6 @@ from tests.stream.processes import Process, environment
 pytestmark = pytest.mark.broker
 
 
-@pytest.mark.scenario
 def test_flags_of_the_last_release_become_cases(settings: Settings, tmp_path: Path) -> None:
     old = [event for name, _, event in release.records() if name == FLAGS.name]
     put(settings, FLAGS, old)

@@ -124,7 +124,7 @@ def test_a_folder_that_the_user_may_not_enter_is_named(
     assert capsys.readouterr().err.startswith("error: ")
 
 
-@pytest.mark.parametrize("command", ["cases list", "doctor"])
+@pytest.mark.parametrize("command", ["cases list", pytest.param("doctor", marks=pytest.mark.full)])
 def test_a_folder_with_a_name_that_is_too_long_is_named(tmp_path: Path, command: str) -> None:
     done = voxwarden("--set", f"data_dir={tmp_path / ('a' * 300)}", *command.split())
     assert done.returncode == 3

@@ -69,6 +69,7 @@ def of(batch: subprocess.CompletedProcess[str], name: str, kind: str = "utteranc
     return [line for line in lines(batch) if line["kind"] == kind and Path(line["file"]).name == name]
 
 
+@pytest.mark.full
 def test_every_line_follows_the_contract(batch: subprocess.CompletedProcess[str]) -> None:
     for line in lines(batch):
         if line["kind"] == "utterance":
@@ -147,6 +148,7 @@ def test_a_person_gets_a_table_and_an_exit_code() -> None:
     assert "3 utterances" in shown.stdout
 
 
+@pytest.mark.full
 def test_subtitles_have_the_labels() -> None:
     shown = moderate(DEMO / "lounge-ben.ogg", "--format", "srt", model="tiny.en")
     assert shown.returncode == 0, shown.stderr
@@ -154,6 +156,7 @@ def test_subtitles_have_the_labels() -> None:
     assert "[" in shown.stdout
 
 
+@pytest.mark.full
 def test_ctrl_c_leaves_the_results_that_were_found(tmp_path: Path) -> None:
     speech = samples_of(DATA / "sense-and-sensibility.flac")
     (tmp_path / "long.flac").write_bytes(encode_flac(np.tile(speech, 20)))
@@ -194,6 +197,7 @@ def shouted_threat(folder: Path, form: str) -> subprocess.CompletedProcess[str]:
     return shown
 
 
+@pytest.mark.full
 def test_what_words_and_second_ear_agree_on_has_one_line(tmp_path: Path) -> None:
     *found, file = lines(shouted_threat(tmp_path, "jsonl"))
     [threat] = [line for line in found if "kill you" in line["text"]]

@@ -19,6 +19,7 @@ def run(home: Path, *arguments: str) -> Result:
     return CliRunner().invoke(app, ["--set", f"data_dir={home}", "policy", *arguments])
 
 
+@pytest.mark.full
 def test_the_fitted_policy_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = Listed()
     speech = conversations(model)[:700]

@@ -104,6 +104,7 @@ def test_an_unknown_engine_is_named() -> None:
     assert "asr.engine" in str(result.exception)
 
 
+@pytest.mark.full
 @pytest.mark.weights
 def test_speech_in_another_language_is_named_with_the_option_that_transcribes_it() -> None:
     file = DATA / "other_languages" / "fr-no-service.flac"

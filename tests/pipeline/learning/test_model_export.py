@@ -51,6 +51,7 @@ def exact(model: BertForSequenceClassification, text: str) -> NDArray[np.float32
     return found
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("outlier", [0.0, LARGE])
 def test_the_logits_are_close_to_those_in_32_bits(outlier: float, tmp_path: Path) -> None:
     model = model_with(outlier)

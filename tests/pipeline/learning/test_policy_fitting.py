@@ -122,6 +122,7 @@ def test_cases_are_scored_in_context_where_the_judge_would(sqlite_url: str) -> N
     assert risks == {"first": 0.6, "answer": 0.9, "mild": 0.1, "again": 0.6}, "own words before `again` have a flag"
 
 
+@pytest.mark.full
 def test_the_team_gets_the_false_alarms_that_it_accepts(sqlite_url: str) -> None:
     model = Listed()
     speech = conversations(model)

@@ -29,6 +29,7 @@ def test_each_weight_is_restored_within_half_a_step(
         assert (found[name] - values).abs().max().item() <= 0.51 * largest / 127 + 1e-3 * largest, name
 
 
+@pytest.mark.full
 def test_a_restored_model_exports_to_the_same_model(
     written: tuple[BertForSequenceClassification, Path], tmp_path: Path
 ) -> None:

@@ -353,7 +353,7 @@ def play(machine: Machine, steps: list[tuple[Any, ...]], *, kill: bool) -> Count
     return machine.heard()
 
 
-@hypothesis.settings(max_examples=25, deadline=None)
+@hypothesis.settings(max_examples=15, deadline=None)
 @given(STEPS)
 @hypothesis.example(  # the new stream passes the sample at which the old one ended
     [("talk", set(), 5, 0, "after"), ("connects", 0, 7.0), ("talk", {0}, 60, 0, "after")]

@@ -145,7 +145,7 @@ UNREAD = {
 def test_each_changed_record_is_found_whatever_was_deleted(of_week: tuple[Path, Assessment], tmp_path: Path) -> None:
     file, made = of_week
 
-    @examples(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+    @examples(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
     @given(
         st.sets(st.integers(CASE, 59), max_size=20),
         st.sampled_from(sorted(TABLES)),

@@ -61,6 +61,7 @@ def test_a_query_gives_the_number(report: AssessmentReport, filled: Database) ->
         assert len(connection.exec_driver_sql(sql.replace("%", "%%")).all()) == counted
 
 
+@pytest.mark.full
 def test_the_links_are_in_the_pdf() -> None:
     page = html.render(samples.final(), "en")
     wanted = len(re.findall(r'<a [^>]*href="#', page))

@@ -14,6 +14,7 @@ PAGE = '<html lang="zh-Hans"><body style="font-family: Noto Sans CJK SC">安全�
 MAKE = "import sys; from pipeline.assessment.report import pdf; sys.stdout.buffer.write(pdf.render(sys.argv[1]))"
 
 
+@pytest.mark.full
 def test_another_process_makes_the_same_bytes() -> None:
     made = pdf.render(PAGE)
     assert made.startswith(b"%PDF")

@@ -253,6 +253,7 @@ def is_taken(data: bytes) -> bool:
         return False
 
 
+@pytest.mark.full
 @settings(max_examples=20)
 @given(st.lists(HOSTILE, max_size=12))
 async def test_nothing_that_a_sender_sends_stops_its_next_stream(hostile: list[bytes]) -> None:

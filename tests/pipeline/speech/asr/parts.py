@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,10 @@ class Scripted:
 
 def utterance(start: float = 0.0, seconds: float = 1.0, room: str = "lounge", **changes: Any) -> Utterance:
     """An utterance with a real voice, so that triage accepts it."""
-    data = encode_flac(np.resize(speech("conf-invalidpin"), round(seconds * SAMPLE_RATE)))
-    fields = {"room": room, "speaker": "ana", "data": data} | changes
+    fields = {"room": room, "speaker": "ana", "data": _encoded(seconds)} | changes
     return builders.utterance(f"{room}@{start}", start, start + seconds, **fields)
+
+
+@cache
+def _encoded(seconds: float) -> bytes:
+    return encode_flac(np.resize(speech("conf-invalidpin"), round(seconds * SAMPLE_RATE)))

@@ -63,6 +63,7 @@ def heard(recogniser: Recogniser) -> list[str]:
     return [plain(found.text) for found in recogniser.transcribe(clips)[1:]]
 
 
+@pytest.mark.full
 @pytest.mark.weights
 def test_clips_of_all_lengths_have_the_same_texts_together_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     single = torch.float32
@@ -73,6 +74,7 @@ def test_clips_of_all_lengths_have_the_same_texts_together_as_alone(monkeypatch:
     assert "weasels have eaten our phone system" in texts
 
 
+@pytest.mark.full
 @pytest.mark.weights
 def test_float16_gives_the_same_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     half = torch.float16
@@ -82,6 +84,7 @@ def test_float16_gives_the_same_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert heard(tiny_on(monkeypatch, half, half)) == single
 
 
+@pytest.mark.full
 @pytest.mark.weights
 def test_a_batch_for_which_the_memory_is_too_small_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fake has memory for two clips. The texts stay the same."""

@@ -12,6 +12,7 @@ def test_the_shipped_speech_is_as_long_as_real_utterances() -> None:
     assert {round(len(clip) / 16_000, 1) for clip in clips} == set(recogniser_tuning.LENGTHS)
 
 
+@pytest.mark.full
 @pytest.mark.weights
 def test_each_setting_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recogniser_tuning, "CLIPS", 2)

@@ -107,6 +107,7 @@ def network(engine: str) -> WhisperNetwork:
     return OpenAIWhisper(model, 1, {each.language: adapted(model, each) for each in adapters})
 
 
+@pytest.mark.full
 @pytest.mark.weights
 @pytest.mark.parametrize("engine", ENGINES)
 def test_only_short_mandarin_is_encoded_with_the_adapter(engine: str) -> None:
@@ -121,6 +122,7 @@ def test_only_short_mandarin_is_encoded_with_the_adapter(engine: str) -> None:
     assert [ours.adapts(*clip) for clip in (("zh", 12.0), ("en", 12.0), ("zh", 17.0))] == [True, False, False]
 
 
+@pytest.mark.full
 @pytest.mark.weights
 @pytest.mark.filterwarnings("ignore:unclosed file .*english.json:ResourceWarning")  # openai-whisper does not close it
 def test_the_adapter_adds_better_readings_and_changes_no_text(base: Recogniser) -> None:

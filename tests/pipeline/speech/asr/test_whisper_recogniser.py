@@ -208,6 +208,7 @@ def english_clips() -> list[Samples]:
     return [speech(name)[: seconds * SAMPLE_RATE] for name, seconds in ends.items()]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("model", "language", "of_language"), [("base", "zh", mandarin_clips), ("tiny.en", "en", english_clips)]
 )

@@ -179,7 +179,7 @@ def unrelated(whole: list[Utterance], moment: float) -> list[Utterance]:
     return whole[first:]
 
 
-@pytest.mark.parametrize("size", [320, 3_200, 16_000])
+@pytest.mark.parametrize("size", [320, *(pytest.param(size, marks=pytest.mark.full) for size in (3_200, 16_000))])
 def test_speech_has_the_same_id_from_any_first_chunk(size: int) -> None:
     """After a crash Kafka redelivers from an offset that may be anywhere in a speaker's audio."""
     random = Random(size)  # noqa: S311
