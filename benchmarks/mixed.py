@@ -110,17 +110,18 @@ def _asked(probabilities: Mapping[str, float]) -> str:
 
 
 def flagged() -> Table:
-    table = Table("language", "risky sentences", "alone", "before clean speech", "after it", title="Sentences flagged")
+    table = Table("sentences", "number", "alone", "before the other language", "after it", title="Sentences flagged")
     moderator, lines = Moderator(), drill_lines()
     for language, other in (("en", "zh"), ("zh", "en")):
-        clean = cycle(line for line in lines if line.language == other and not line.label)
-        risky = [line for line in lines if line.language == language and line.label]
-        pairs = [(line, next(clean)) for line in risky]
-        counts = [
-            sum(_is_flagged(moderator, spoken) for spoken in track(turns, language))
-            for turns in ([(one,) for one in risky], pairs, [pair[::-1] for pair in pairs])
-        ]
-        table.add_row(language, *map(str, (len(risky), *counts)))
+        clean = [line for line in lines if line.language == other and not line.label]
+        for name, risky in (("risky", True), ("clean", False)):
+            said = [line for line in lines if line.language == language and bool(line.label) is risky]
+            pairs = [*zip(said, cycle(clean), strict=False)]
+            turns = ([(one,) for one in said], pairs, [pair[::-1] for pair in pairs])
+            counts = [
+                sum(_is_flagged(moderator, each) for each in track(turn, f"{language}, {name}")) for turn in turns
+            ]
+            table.add_row(f"{language}, {name}", *map(str, (len(said), *counts)))
     return table
 
 

@@ -10,6 +10,7 @@ own score is not very low or very high.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,10 +19,18 @@ from pipeline.judge.classifier import Classifier
 from pipeline.judge.classifier_text import with_context
 from pipeline.judge.conversations import SpeechBefore
 from pipeline.judge.matcher import Match, Matcher
-from pipeline.speech.languages.writing_systems import UNSPACED
+from pipeline.speech.languages.writing_systems import SINGLE, UNSPACED
 
 WINDOW = {True: 110, False: 400}
 """Characters in about 120 tokens, by whether the text has a script without spaces. Utterances are rarely longer."""
+LEAST_STRETCH = 3
+"""The fewest words, or letters of a script without spaces, that are read alone in a text of two scripts. Names of
+brands and single English words belong to the Chinese sentence around them.
+"""
+_WORD = rf"[^\W\d_{SINGLE}]+"
+# A word begins where no letter stands before it. Without this rule, a long word would take quadratic time.
+WORDS = re.compile(rf"((?<![^\W\d_{SINGLE}]){_WORD}(?:[\W\d_]+{_WORD}){{{LEAST_STRETCH - 1},}})")
+"""A stretch of words in a script with spaces."""
 OVERLAP = 0.2  # of a window, so that words at its edge are also read together with their neighbours
 SURE = 1e-6
 """Probabilities are clipped to this distance from 0 and 1, where logits are infinite."""
@@ -47,13 +56,29 @@ Scores = Mapping[str, float]
 
 def score_windows(classifier: Classifier, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
     """Each text's probability of each label and `risk`: the highest of its windows; empty for a blank text."""
-    pieces = [(place, piece) for place, text in enumerate(texts) for piece in windows(with_context(text))]
+    pieces = [(place, piece) for place, text in enumerate(texts) for piece in _pieces(with_context(text))]
     found: list[dict[str, float]] = [{} for _ in texts]
     if pieces:
         scores = classifier.classify([piece for _, piece in pieces], [languages[place] for place, _ in pieces])
         for (place, _), score in zip(pieces, scores, strict=True):
             found[place] = highest(found[place], score)
     return found
+
+
+def _pieces(text: str) -> list[str]:
+    """The windows of a text. In a text of two scripts, also those of each stretch.
+
+    A harmless sentence lowers the risk of the whole text, and a speaker may say it in another language.
+    """
+    return [window for part in (text, *stretches(text)) for window in windows(part)]
+
+
+def stretches(text: str) -> list[str]:
+    """The stretches of a text in one script each. None if it has only one, or if the others are too short."""
+    if not UNSPACED.search(text):
+        return []
+    parts = [each for each in WORDS.split(text) if WORDS.match(each) or len(UNSPACED.findall(each)) >= LEAST_STRETCH]
+    return parts if len(parts) > 1 else []
 
 
 def windows(text: str) -> list[str]:

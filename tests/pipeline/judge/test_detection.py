@@ -1,5 +1,7 @@
 """The classifier scores every reading; the lexicons search the displayed text only."""
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -19,6 +21,7 @@ from pipeline.judge.detection import (
     readings_of,
     score_readings,
     score_windows,
+    stretches,
     windows,
 )
 from pipeline.judge.lexicon import Group, Lexicon, compile_terms
@@ -192,6 +195,45 @@ def test_windows_cover_the_text_in_order(text: str) -> None:
         assert 0 <= place <= cursor
         cursor = max(cursor, place + len(window))
     assert windows(text)[-1] == text[len(text) - len(windows(text)[-1]) :]
+
+
+THREAT, CHAT = "i am going to kill you", "我们去公园跑步，然后一起吃早饭吧。"
+
+
+@pytest.mark.parametrize("text", [f"{CHAT} {THREAT}", f"{THREAT} {CHAT}"])
+def test_a_sentence_in_another_script_hides_no_threat(text: str) -> None:
+    class Diluted(WordClassifier):
+        """The longer a text, the less its threat weighs."""
+
+        def classify(self, texts: Sequence[str], languages: Sequence[str]) -> list[dict[str, float]]:
+            found = super().classify(texts, languages)
+            return [{"risk": each["risk"] * len(THREAT) / len(text)} for text, each in zip(texts, found, strict=True)]
+
+    (scores,) = score_windows(Diluted({"kill": {"risk": 0.9}}), [text], ["zh"])
+    assert scores["risk"] == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (f"{CHAT} {THREAT}", [f"{CHAT} ", THREAT]),
+        ("打开iPhone看看，这个app store不好用", []),
+        ("我要 kill you all", []),  # two letters around it lower no risk
+        ("打电话138 0013 8000给我", []),
+        (THREAT, []),
+        (CHAT, []),
+        ("", []),
+    ],
+)
+def test_a_text_of_two_scripts_has_stretches(text: str, found: list[str]) -> None:
+    assert stretches(text) == found
+
+
+@given(st.text(st.sampled_from("ab' 1,好の"), max_size=60))
+def test_stretches_are_parts_of_the_text_in_order(text: str) -> None:
+    cursor = 0
+    for part in stretches(text):
+        cursor = text.index(part, cursor) + len(part)
 
 
 def test_a_short_text_is_one_window_and_a_blank_one_none() -> None:
