@@ -66,19 +66,21 @@ def score_windows(classifier: Classifier, texts: Sequence[str], languages: Seque
 
 
 def _pieces(text: str) -> list[str]:
-    """The windows of a text. In a text of two scripts, also those of each stretch.
+    """The windows of a text. In a text of two scripts, also those of each script.
 
     A harmless sentence lowers the risk of the whole text, and a speaker may say it in another language.
     """
-    return [window for part in (text, *stretches(text)) for window in windows(part)]
+    return [window for part in (text, *by_script(text)) for window in windows(part)]
 
 
-def stretches(text: str) -> list[str]:
-    """The stretches of a text in one script each. None if it has only one, or if the others are too short."""
-    if not UNSPACED.search(text):
-        return []
-    parts = [each for each in WORDS.split(text) if WORDS.match(each) or len(UNSPACED.findall(each)) >= LEAST_STRETCH]
-    return parts if len(parts) > 1 else []
+def by_script(text: str) -> list[str]:
+    """The words of a text with spaces between them, and its other sentences. None if one of the two is too short.
+
+    However often the script changes, the text is read at most twice more.
+    """
+    parts = WORDS.split(text) if UNSPACED.search(text) else [text]
+    rest, words = " ".join(parts[::2]).strip(), " ".join(parts[1::2])
+    return [words, rest] if words and len(UNSPACED.findall(rest)) >= LEAST_STRETCH else []
 
 
 def windows(text: str) -> list[str]:

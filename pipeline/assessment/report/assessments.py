@@ -120,7 +120,8 @@ def all_assessments(connection: Connection) -> list[Assessment]:
 def figures_before(connection: Connection, window: Window) -> tuple[Figure, ...]:
     """Return the figures of the last final report that ended before a window does, for the trend; without one, nothing.
 
-    A report whose window is more than ALIKE longer or shorter does not count, because counts grow with the window.
+    A report whose window is more than ALIKE longer or shorter does not count, because counts grow with the window. One
+    that this Voxwarden cannot read gives nothing: a trend is less than the figures of now.
     """
     columns = [ASSESSMENTS.c[name] for name in Assessment.__struct_fields__]
     length = ASSESSMENTS.c.until - ASSESSMENTS.c.since
@@ -130,7 +131,10 @@ def figures_before(connection: Connection, window: Window) -> tuple[Figure, ...]
     row = connection.execute(final.order_by(*newest).limit(1)).one_or_none()
     if row is None:
         return ()
-    report = Assessment(**row._asdict()).report()
+    try:
+        report = Assessment(**row._asdict()).report()
+    except InputError:
+        return ()
     return (*report.figures, *report.drill_figures)
 
 

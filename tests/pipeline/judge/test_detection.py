@@ -1,5 +1,6 @@
 """The classifier scores every reading; the lexicons search the displayed text only."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -17,11 +18,11 @@ from pipeline.judge.detection import (
     Detection,
     Detector,
     Terms,
+    by_script,
     mean,
     readings_of,
     score_readings,
     score_windows,
-    stretches,
     windows,
 )
 from pipeline.judge.lexicon import Group, Lexicon, compile_terms
@@ -216,7 +217,8 @@ def test_a_sentence_in_another_script_hides_no_threat(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        (f"{CHAT} {THREAT}", [f"{CHAT} ", THREAT]),
+        (f"{CHAT} {THREAT}", [THREAT, CHAT]),
+        (f"{THREAT}。{CHAT}{THREAT}", [f"{THREAT} {THREAT}", f"。{CHAT}"]),
         ("打开iPhone看看，这个app store不好用", []),
         ("我要 kill you all", []),  # two letters around it lower no risk
         ("打电话138 0013 8000给我", []),
@@ -225,15 +227,18 @@ def test_a_sentence_in_another_script_hides_no_threat(text: str) -> None:
         ("", []),
     ],
 )
-def test_a_text_of_two_scripts_has_stretches(text: str, found: list[str]) -> None:
-    assert stretches(text) == found
+def test_a_text_of_two_scripts_is_read_by_script(text: str, found: list[str]) -> None:
+    assert by_script(text) == found
 
 
 @given(st.text(st.sampled_from("ab' 1,好の"), max_size=60))
-def test_stretches_are_parts_of_the_text_in_order(text: str) -> None:
-    cursor = 0
-    for part in stretches(text):
-        cursor = text.index(part, cursor) + len(part)
+def test_a_text_is_read_at_most_twice_more_and_nothing_is_left_out(text: str) -> None:
+    found = by_script(text)
+    assert len(found) in (0, 2)
+    if found:
+        letters = Counter(text)
+        del letters[" "]
+        assert Counter("".join(found).replace(" ", "")) == letters
 
 
 def test_a_short_text_is_one_window_and_a_blank_one_none() -> None:

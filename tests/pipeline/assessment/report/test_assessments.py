@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import delete, update
 from sqlalchemy.exc import DBAPIError
 
-from pipeline.assessment.report import assessments
+from pipeline.assessment.report import assessments, content
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.frozen_records import Frozen
 from pipeline.base import canonical_json
@@ -95,6 +95,14 @@ def test_a_trend_compares_with_the_newest_report_of_about_the_same_length(
         assert before(2 * HOUR, 2 * HOUR) == figures[1]
         assert before(-4 * HOUR, HOUR + 1) == figures[1], "a tenth longer"
         assert before(0, 0) == before(5 * HOUR, -HOUR) == before(0, 6 * HOUR) == ()
+
+
+def test_a_report_of_another_voxwarden_gives_no_trend(
+    frozen: Assessment, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content, "FORMAT", content.FORMAT + 1)
+    with database.read() as connection:
+        assert assessments.figures_before(connection, Window(frozen.since + HOUR, frozen.until + HOUR)) == ()
 
 
 @pytest.mark.parametrize("change", ["title", "content", "state", "delete"])
