@@ -15,9 +15,6 @@ from pipeline.review.quality.drawing import Shares
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import OUTBOX
 from tests.builders import NOON, flag
-from tests.pipeline.assessment.conftest import facts, filled, postgres_week, sqlite_week
-
-__all__ = ["facts", "filled", "postgres_week", "sqlite_week"]
 
 SECOND, GOLDEN = Shares(second=1.0, golden=0.0), Shares(second=0.0, golden=1.0)
 
