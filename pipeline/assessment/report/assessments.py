@@ -156,13 +156,13 @@ def freeze(connection: Connection, report: AssessmentReport, frozen: Frozen) -> 
     are open without a reason, or if the assessment already has a final report. The database refuses every later change.
     """
     if report.missing:
-        fields = ", ".join(answer.field for answer in report.missing)
+        named = [(answer.part, answer.name) for answer in report.missing]
         raise CaseError(
-            f"{len(report.missing)} required fields are empty: {fields}",
+            f"{len(named)} required fields are empty: {'; '.join(f'{part} {name.en}' for part, name in named)}",
             "Fill them in, then try again.",
             text="fields_missing",
-            n=len(report.missing),
-            fields=fields,
+            n=len(named),
+            fields="；".join(f"{part} {name.zh}" for part, name in named),
         )
     hazards, triggers = len(report.open_hazards), len(report.open_triggers)
     if (hazards or triggers) and not report.open_reason:

@@ -63,11 +63,12 @@ def open_assessment(
     since: DayForm = None,
     until: DayForm = None,
 ) -> Response:
-    """Open an assessment. Without dates, its window is the last 90 days."""
+    """Open an assessment of the service `title`. Without dates, its window is the last 90 days."""
     now, zone = services.clock(), report_zone(services)
     window = window_of(since, until, now, zone) if since and until else assessments.default_window(now)
     with services.database.write() as connection:
         made = assessments.open_one(connection, title, window, session.account.name, now, zone)
+        forms.answer(connection, made.id, {"service_name": title}, session.account.name, now)
     return go(request, f"/assessment/reports/{made.id}")
 
 

@@ -68,8 +68,10 @@ def test_a_report_is_frozen_once(frozen: Assessment, database: Database) -> None
 def test_empty_required_fields_block_the_final_report(database: Database) -> None:
     [first, *others] = samples.answers()
     report = samples.final(answers=(samples.blank(first), *others))
-    with database.write() as connection, pytest.raises(CaseError, match="1 required fields are empty: field_1"):
+    with database.write() as connection, pytest.raises(CaseError) as caught:
         assessments.freeze(connection, report, Frozen({}))
+    assert caught.value.what == "1 required fields are empty: 1 Field of part 1"
+    assert caught.value.values == {"n": 1, "fields": "1 服务名称与功能"}
 
 
 def test_a_trend_compares_with_the_newest_report_of_about_the_same_length(

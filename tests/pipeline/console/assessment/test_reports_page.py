@@ -11,6 +11,7 @@ from zipfile import ZipFile
 
 import pytest
 
+from pipeline.assessment import forms
 from pipeline.assessment.report import assessments, gather, pdf
 from pipeline.base import signing
 from pipeline.console import background_figures
@@ -42,6 +43,9 @@ def test_a_lead_opens_an_assessment_and_sees_what_it_lacks(console: Console, ent
     assert "Hazards that are not closed: 1" in page
     assert "Make the report final" in page
     assert path in lea.get("/assessment/reports").text
+    with console.database.read() as connection:
+        given = {each.id: each.text for each in forms.answers(connection, path.rsplit("/", 1)[1])}
+    assert given["service_name"] == "Harbour"
     assert lea.post(f"{path}/final", data={"sure": "yes"}).status_code == 409
     assert lea.post(f"{path}/final").status_code == 422
     no_key = lea.get(f"{path}/bundle.zip")
@@ -130,7 +134,7 @@ def test_a_draft_is_measured_once_and_has_the_newest_answers(
     spy = Mock(side_effect=gather.measure)
     monkeypatch.setattr(gather, "measure", spy)
     lea = enter("lea")
-    for field, name in (("service_name", "First"), ("function_name", "Second")):
+    for field, name in (("function_name", "First"), ("function_description", "Second")):
         lea.post(f"/assessment/forms/{path.rpartition('/')[2]}/{field}", data={"text": f"{name} name"})
         assert f"{name} name" in lea.get(f"{path}/report.en.html").text
     assert spy.call_count == 1
