@@ -14,11 +14,13 @@ import msgspec
 from sqlalchemy import Connection, Table, insert, text
 
 from pipeline.review import audit_log
+from pipeline.review.accounts.presence import QUARTER
 from pipeline.review.database import Database
 from pipeline.review.delivery.speech_tallies import DELAYS
 from pipeline.review.tables.assessment_tables import ACTIONS, ROOM_HOURS, ROOM_TYPES, TALLIES
 from pipeline.review.tables.case_tables import APPEALS, CHECKS, REPORTS
 from pipeline.review.tables.core import ACCOUNTS, AUDIT, CASES, DECISIONS, EVIDENCE, FLAGS
+from pipeline.review.tables.people_tables import DUTY
 
 BEGIN = 1_775_001_600.0
 """2026-04-01 00:00 UTC."""
@@ -47,7 +49,7 @@ Cell = tuple[str, str, str, str, str, str, str]
 
 
 def fill(database: Database, utterances: int, cases: int, days: int = DAYS) -> None:
-    """Fill an empty store with a quarter of speech and its cases. Only the last `days` have tallies."""
+    """Fill an empty store with a quarter of speech and its cases. Only the last `days` have tallies and duty."""
     rng = random.Random(1)
     # One transaction, and with SQLite all of it in memory: each chunk changes nearly all pages of the indexes of ids.
     with database.write() as connection:
@@ -57,6 +59,7 @@ def fill(database: Database, utterances: int, cases: int, days: int = DAYS) -> N
         _insert(connection, ROOM_TYPES, ({"name": kind, "first_seen_at": BEGIN} for kind in KINDS))
         _insert(connection, ROOM_HOURS, ledger())
         _insert(connection, ACCOUNTS, accounts())
+        _insert(connection, DUTY, duty(days))
         for tables in _chunks(_stories(rng, cases), CHUNK):
             for table in (CASES, FLAGS, EVIDENCE, DECISIONS, ACTIONS, AUDIT, CHECKS, APPEALS, REPORTS):
                 _insert(connection, table, (row for story in tables for row in story.get(table.name, ())))
@@ -131,6 +134,15 @@ def accounts() -> Iterator[Row]:
             "preferences": {},
             "created_at": BEGIN,
         }
+
+
+def duty(days: int = DAYS) -> Iterator[Row]:
+    """Yield who was on duty in the last `days`: three shifts of all moderators."""
+    end = int((BEGIN + SECONDS) // QUARTER)
+    for quarter in range(end - days * 86_400 // QUARTER, end):
+        shift = quarter * QUARTER % 86_400 // 28_800
+        for number in range(shift, MODERATORS, 3):
+            yield {"quarter": quarter, "account": f"moderator{number}", "role": "moderator"}
 
 
 def _stories(rng: random.Random, cases: int) -> Iterator[dict[str, list[Row]]]:

@@ -28,6 +28,7 @@ Source = Literal[
     "actions",
     "evidence",
     "audit_log",
+    "duty",
     "accounts",
     "drills",
     "register",

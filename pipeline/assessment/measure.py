@@ -10,12 +10,14 @@ from sqlalchemy import Connection, Select, distinct, func, select
 
 from pipeline.assessment.catalogue import INDICATORS, Indicator, Source
 from pipeline.assessment.options import DAY_SECONDS, Options
+from pipeline.review.accounts.presence import QUARTER
 from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality import snapshot
 from pipeline.review.quality.figure import Figure, Window, check_full_hours, hours
 from pipeline.review.quality.snapshot import REAL
 from pipeline.review.tables.assessment_tables import ROOM_HOURS, TALLIES
 from pipeline.review.tables.core import AUDIT, CASES
+from pipeline.review.tables.people_tables import DUTY
 
 Compute = Callable[[Connection, Window, Options], Iterator[Figure]]
 Key = tuple[str, str, tuple[tuple[str, str], ...]]
@@ -124,6 +126,7 @@ def _partial(connection: Connection, window: Window) -> frozenset[Source]:
     stored = min(tallied, _first(connection, select(func.min(CASES.c.created_at)).where(REAL)))
     logged = _first(connection, select(AUDIT.c.at).order_by(AUDIT.c.seq).limit(1))
     listed = _first(connection, select(func.min(ROOM_HOURS.c.hour))) * HOUR
+    staffed = _first(connection, select(func.min(DUTY.c.quarter))) * QUARTER
     late: set[Source] = set()
     if tallied > window.since:
         late.add("tallies")
@@ -131,6 +134,8 @@ def _partial(connection: Connection, window: Window) -> frozenset[Source]:
         late |= OF_CASES
     if logged > window.since:
         late.add("audit_log")
+    if staffed > window.since:
+        late.add("duty")
     if window.since < listed < math.inf:  # without any ledger, what needs it has no value
         late.add("ledger")
     return frozenset(late)

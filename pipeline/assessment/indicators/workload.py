@@ -1,4 +1,4 @@
-"""How many cases wait for a decision, I-08, and whether enough moderators are at work, I-16 to I-18.
+"""How many cases wait for a decision, I-08, and the load of moderators, I-18.
 
 The audit log is kept longer than the cases, and it names the person of each action. Views are left out, because leads
 and auditors look at cases too.
@@ -21,7 +21,8 @@ from pipeline.assessment.workdays import zone_of
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.database import plain_rows
 from pipeline.review.delivery.speech_tallies import HOUR
-from pipeline.review.quality.figure import Figure, Totals, Window, hours, totals
+from pipeline.review.quality.audits import within
+from pipeline.review.quality.figure import Figure, Window, hours
 from pipeline.review.quality.snapshot import MICROSECOND, NO_COPY, SNAPSHOT
 from pipeline.review.quality.statistics import Spell, Survival
 from pipeline.review.tables.core import AUDIT
@@ -32,49 +33,8 @@ ACTS = ("case.claim", "case.skip", "case.decide", "case.undo", "appeal.settle")
 
 
 def work(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
-    """I-16 to I-18, from one reading of the audit log: on a large store it takes seconds."""
-    done = _read(connection, window, _lasting(options))
-    yield from _reviewers_to_rooms(done, totals(connection, window, ["rooms"], "hour"))
-    yield from _duty_cover(done, window, _lasting(options), _logged(connection, window))
-    yield from _load(done)
-
-
-@dataclass
-class ReviewerWork:
-    """The work of all moderators.
-
-    `acted` has the minutes since 1970 in which somebody acted, also shortly before the window. `hours` has persons with
-    the hours since 1970 in which they acted. `times` counts the decisions by the seconds since their case was taken.
-    """
-
-    acted: set[int] = field(default_factory=set)
-    hours: set[tuple[str, int]] = field(default_factory=set)
-    minutes: int = 0
-    decisions: int = 0
-    times: Counter[int] = field(default_factory=Counter)
-
-
-def _reviewers_to_rooms(done: ReviewerWork, rooms: Totals) -> Iterator[Figure]:
-    """I-16, over the hours in which somebody spoke."""
-    reviewers = Counter(hour for _, hour in done.hours)
-    # A Counter gives 0 for an hour without moderators, which is the worst ratio.
-    ratios = sorted(reviewers[int(hour)] / found.n for (hour,), found in rooms.items() if found.n)
-    n = len(ratios)
-    yield figure("I-16", "min", ratios[0] if n else None, n)
-    yield figure("I-16", "p5", ratios[math.ceil(0.05 * n) - 1] if n else None, n)
-
-
-def _duty_cover(done: ReviewerWork, window: Window, lasting: int, logged: bool) -> Iterator[Figure]:
-    """I-17, over the minutes that begin in the window."""
-    minutes = range(math.ceil(window.since / MINUTE), math.ceil(window.until / MINUTE))
-    gaps = list(_gaps(sorted(done.acted), minutes, lasting))
-    n = len(minutes) if logged else 0  # without an audit log, nobody knows who was on duty
-    yield quotient("I-17", "share", n - sum(gaps), n, n)
-    yield figure("I-17", "longest_gap", max(gaps, default=0) * MINUTE if n else None, n)
-
-
-def _load(done: ReviewerWork) -> Iterator[Figure]:
     """I-18. A moderator's hours are the minutes of their actions, each with the minutes of a lease after it."""
+    done = _read(connection, window, math.ceil(options.lease / MINUTE))
     hours, n = done.minutes / 60, done.decisions
     times = Survival(Spell(seconds, count, 0) for seconds, count in done.times.items())
     yield quotient("I-18", "decisions_per_hour", n, hours, n)
@@ -83,40 +43,26 @@ def _load(done: ReviewerWork) -> Iterator[Figure]:
     yield figure("I-18", "reviewer_hours", hours or None, n)
 
 
-def _logged(connection: Connection, window: Window) -> bool:
-    """Tell whether there was an audit log."""
-    return connection.scalar(select(AUDIT.c.seq).where(AUDIT.c.at < window.until).limit(1)) is not None
+@dataclass
+class ReviewerWork:
+    """The work of all moderators. `times` counts the decisions by the seconds since their case was taken."""
 
-
-def _lasting(options: Options) -> int:
-    """Return the minutes for which an action counts, including its own."""
-    return math.ceil(options.lease / MINUTE)
-
-
-def _gaps(acted: Sequence[int], minutes: range, lasting: int) -> Iterator[int]:
-    """Yield the lengths of the times without an active moderator, in minutes. `acted` is in order."""
-    reached = minutes.start
-    for minute in (*acted, minutes.stop):
-        if minute > reached:
-            yield minute - reached
-        reached = max(reached, minute + lasting)
+    minutes: int = 0
+    decisions: int = 0
+    times: Counter[int] = field(default_factory=Counter)
 
 
 def _read(connection: Connection, window: Window, lasting: int) -> ReviewerWork:
-    """Add up the work."""
+    """Add up the work. An action counts for `lasting` minutes, including its own."""
     # Line by line in Python: a window function of SQL would sort all lines, which takes longer.
-    early = (AUDIT.c.at >= window.since - lasting * MINUTE, AUDIT.c.at < window.until, AUDIT.c.action.in_(ACTS))
-    query = select(AUDIT.c.actor, AUDIT.c.at, AUDIT.c.action, AUDIT.c.subject).where(*early).order_by(AUDIT.c.seq)
+    acts = (*within(AUDIT.c.at, window), AUDIT.c.action.in_(ACTS))
+    query = select(AUDIT.c.actor, AUDIT.c.at, AUDIT.c.action, AUDIT.c.subject).where(*acts).order_by(AUDIT.c.seq)
     done = ReviewerWork()
     last: dict[str, int] = {}
     taken: dict[tuple[str, str], float] = {}
     for person, at, action, case_id in chain.from_iterable(plain_rows(connection, query)):
         minute = int(at // MINUTE)
-        done.acted.add(minute)
-        if at < window.since:  # an earlier line only shows who was on duty when the window began
-            continue
-        done.hours.add((person, minute // 60))
-        # Each action counts for `lasting` minutes. Where two overlap, only the time since the last one is new.
+        # Where the minutes of two actions overlap, only the time since the last one is new.
         done.minutes += max(0, min(minute - last.get(person, minute - lasting), lasting))
         last[person] = minute
         begun = taken.pop((person, case_id), None)

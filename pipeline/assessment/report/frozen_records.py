@@ -23,9 +23,10 @@ from pipeline.assessment.report import data_files, stored_evidence
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.data_files import LEDGER_FILE, TABLES, TALLY_FILE, Packed
 from pipeline.assessment.report.stored_evidence import RECORD, SOURCES, Collected, EvidenceSource, Records, hashed
+from pipeline.review.accounts.presence import QUARTER
 from pipeline.review.database import plain_rows
 from pipeline.review.quality.audits import within
-from pipeline.review.quality.figure import Window, hours
+from pipeline.review.quality.figure import Window, hours, quarters
 from pipeline.review.tables.assessment_tables import ACTIONS, FROZEN_RECORDS, TALLIES
 from pipeline.review.tables.case_tables import REPORTS
 from pipeline.review.tables.core import AUDIT, CASES, FLAGS
@@ -147,6 +148,8 @@ class _Causes(NamedTuple):
     merged: Hashes
     """Cases that became a part of a joined one."""
     reopened: Hashes
+    expired: Hashes
+    """Quarter hours that are older than the audit log: retention deletes both together."""
     corrected: Hashes
     """Entries of the register."""
     confirmed: Hashes
@@ -195,6 +198,8 @@ def _why_lost(kind: str, lost: Records, causes: _Causes) -> dict[Reason, Flags]:
     if kind == "clips":  # a clip goes before its case, and a case that grows gets another one
         deleted |= np.isin(lost["case"], causes.silenced)
         joined |= np.isin(lost["case"], causes.joined) & ~deleted
+    if kind == "duty":
+        deleted |= np.isin(lost["case"], causes.expired)
     # A later confirmation replaces a failure.
     again = np.isin(lost["key"], causes.confirmed) if kind == "actions" else np.zeros(len(lost), bool)
     return {"deleted": deleted, "joined": joined & ~deleted, "confirmed": again & ~deleted & ~joined}
@@ -232,6 +237,7 @@ def _causes(connection: Connection, window: Window, found: Mapping[str, _Matched
         joined=joined,
         merged=np.intersect1d(flags.before["case"][moved], cases.lost["key"]),
         reopened=_subjects(connection, window, REOPENED),
+        expired=_expired(connection, window),
         corrected=_subjects(connection, window, CORRECTED),
         confirmed=_hashes(connection, again),
     )
@@ -246,6 +252,15 @@ def _cut(connection: Connection, window: Window) -> bool:
     """Tell whether the audit log has lost lines since the end of the window."""
     oldest = connection.execute(select(AUDIT.c.seq, AUDIT.c.at).order_by(AUDIT.c.seq).limit(1)).one_or_none()
     return oldest is None or (oldest.seq > 1 and oldest.at >= window.until)
+
+
+def _expired(connection: Connection, window: Window) -> Hashes:
+    """Return the quarter hours of the window that began before the first line of an audit log that has lost lines."""
+    oldest = connection.execute(select(AUDIT.c.seq, AUDIT.c.at).order_by(AUDIT.c.seq).limit(1)).one_or_none()
+    if oldest is not None and oldest.seq == 1:
+        return np.zeros(0, np.uint64)
+    gone = (quarter for quarter in quarters(window) if oldest is None or quarter * QUARTER < oldest.at)
+    return np.unique(np.fromiter(map(hashed, gone), np.uint64))
 
 
 def _joined(connection: Connection, window: Window) -> Hashes:

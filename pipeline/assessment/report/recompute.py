@@ -19,7 +19,7 @@ from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.measure import OF_CASES, computed, figure_key
 from pipeline.assessment.options import from_plain
 from pipeline.assessment.report import data_files, frozen_records
-from pipeline.assessment.report.content import AssessmentReport
+from pipeline.assessment.report.content import AssessmentReport, Definition
 from pipeline.assessment.report.data_files import TABLES
 from pipeline.assessment.report.frozen_records import Compared, Frozen, LateTables
 from pipeline.assessment.report.stored_evidence import SOURCES
@@ -54,7 +54,7 @@ def from_store(
     if "corrected" in compared.explained or "register" in compared.later:
         changed.add("register")
     if _fewer_lines(connection, report):
-        changed.add("audit_log")
+        changed |= {"audit_log", "duty"}  # retention deletes both together
     with frozen_records.standing(connection, report, frozen) if late.changed else nullcontext():
         return _compared(connection, report, INDICATORS, changed)
 
@@ -85,7 +85,9 @@ def _compared(
 
     `sources` changed since, for a reason that the store shows.
     """
-    known = {each.id for each in report.definitions} & set(indicators)  # an older report has fewer indicators
+    # An older report has fewer indicators, and some that were computed in another way.
+    current = {each.id for each in report.definitions if _same_way(each)}
+    known = current & set(indicators)
     found = {figure_key(figure): figure for figure in _computed(connection, report, known)}
     stored = [each for each in (*report.figures, *report.drill_figures) if each.indicator in known]
     lasting = [each for each in stored if not _of_now(each)]
@@ -102,6 +104,11 @@ def _compared(
 def _computed(connection: Connection, report: AssessmentReport, names: Collection[str]) -> list[Figure]:
     options = from_plain(report.options)
     return list(computed(connection, report.window, options, [name for name in INDICATORS if name in names]))
+
+
+def _same_way(told: Definition) -> bool:
+    """Tell whether an indicator of a report is computed as it was for the report."""
+    return told.id in INDICATORS and told.compute == INDICATORS[told.id].compute
 
 
 def _fewer_lines(connection: Connection, report: AssessmentReport) -> bool:

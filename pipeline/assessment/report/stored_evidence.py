@@ -21,10 +21,11 @@ from pipeline.assessment.report.content import ReportedEvidence
 from pipeline.review.database import plain_rows
 from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality.audits import within
-from pipeline.review.quality.figure import Window
+from pipeline.review.quality.figure import Window, quarters
 from pipeline.review.tables.assessment_tables import ACTIONS, DRILLS, HAZARDS, REGISTER, ROOM_HOURS
 from pipeline.review.tables.case_tables import APPEALS, CHECKS, HOLDS, REPORTS
 from pipeline.review.tables.core import AUDIT, CASES, DECISIONS, EVIDENCE, FLAGS
+from pipeline.review.tables.people_tables import DUTY
 
 OF_DRILLS = select(CASES.c.id).where(CASES.c.drill != "")
 """There are few, so that to leave them out is faster than to look for the case of each record."""
@@ -46,7 +47,10 @@ class EvidenceSource(NamedTuple):
     query: Callable[[Window], Select[Any]]
     keys: int = 1
     of_case: int | None = None
-    """The column with the case that a record belongs to: one of the key, or the next one. None: to none."""
+    """The column with the case that a record belongs to: one of the key, or the next one. None: to none.
+
+    A record of duty belongs to its quarter hour: retention deletes the records of one together.
+    """
     chained: bool = False
     """Whether each record has a hash that covers those before it, so that the newest record stands for all."""
 
@@ -198,6 +202,12 @@ def _log(window: Window) -> Select[Any]:
     return select(AUDIT.c.seq, AUDIT.c.hash).where(*within(AUDIT.c.at, window))
 
 
+def _duty(window: Window) -> Select[Any]:
+    inside = quarters(window)
+    query = select(DUTY.c.account, DUTY.c.quarter, DUTY.c.role)
+    return query.where(DUTY.c.quarter >= inside.start, DUTY.c.quarter < inside.stop)
+
+
 def _actions(window: Window) -> Select[Any]:
     columns = (ACTIONS.c.decision, DECISIONS.c.case_id, ACTIONS.c.action, ACTIONS.c.result, ACTIONS.c.at)
     query = select(*columns, ACTIONS.c.received_at).join(DECISIONS, DECISIONS.c.id == ACTIONS.c.decision)
@@ -250,6 +260,7 @@ SOURCES = (
     EvidenceSource("flags", ("5(3)", "5(4)"), _flags, of_case=1),
     EvidenceSource("clips", ("5(3)", "5(8)"), _clips, keys=2, of_case=0),
     EvidenceSource("audit_log", ("5(1)", "5(3)", "5(5)"), _log, chained=True),
+    EvidenceSource("duty", ("5(1)",), _duty, keys=2, of_case=1),
     EvidenceSource("cases", ("5(4)",), _cases, of_case=0),
     EvidenceSource("actions", ("5(4)",), _actions, of_case=1),
     EvidenceSource("ledger", ("5(4)",), _ledger, keys=2),

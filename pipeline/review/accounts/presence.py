@@ -2,7 +2,8 @@
 
 A person is here who has an open page of the queue, did something lately and takes no break. Several people may read a
 case, but only the holder of its lease may decide it. Several consoles may share a store. So each console writes into
-the store again and again which pages are open, and the store forgets a page after a time without word.
+the store again and again which pages are open, and the store forgets a page after a time without word. What stays is
+who was on duty in each quarter hour: who was here at some time of it.
 
 Each function runs in a transaction that the caller opened. Times are UTC seconds.
 """
@@ -10,11 +11,11 @@ Each function runs in a transaction that the caller opened. Times are UTC second
 from collections.abc import Collection
 from typing import Literal
 
-from sqlalchemy import Connection, Select, delete, func, select, tuple_
+from sqlalchemy import Connection, Select, delete, func, literal, select, tuple_
 
-from pipeline.review.database import upsert
-from pipeline.review.tables.core import SESSIONS
-from pipeline.review.tables.people_tables import BREAKS, PRESENCE, VIEWERS
+from pipeline.review.database import insert_new, upsert
+from pipeline.review.tables.core import ACCOUNTS, SESSIONS
+from pipeline.review.tables.people_tables import BREAKS, DUTY, PRESENCE, VIEWERS
 
 WRITE_SECONDS = 15.0
 """Seconds between two writes of a console."""
@@ -22,12 +23,14 @@ GONE_SECONDS = 60.0
 """After this time without a write the page is closed. Reloading a page takes less."""
 IDLE_SECONDS = 900.0
 """After this time without a request the person is away, although a page is open."""
+QUARTER = 900
+"""Seconds of a quarter hour."""
 
 Presence = Literal["here", "resting", "away"]
 
 
 def note_presence(connection: Connection, accounts: Collection[str], at: float) -> None:
-    """Record that these accounts have an open page at `at`."""
+    """Record that these accounts have an open page at `at`, and that those of them who are here are on duty."""
     for account in sorted(accounts):  # sorted: two consoles write the same rows in the same order
         statement = upsert(connection, PRESENCE).values(account=account, seen_at=at)
         # SQLite's max of two values is called greatest in PostgreSQL. A late write must not make a page look older.
@@ -36,6 +39,12 @@ def note_presence(connection: Connection, accounts: Collection[str], at: float) 
         connection.execute(
             statement.on_conflict_do_update(index_elements=[PRESENCE.c.account], set_={"seen_at": newest})
         )
+    _note_duty(connection, people_here(connection, at) & frozenset(accounts), at)
+
+
+def forget_duty(connection: Connection, before: float) -> None:
+    """Delete the record of the quarter hours that began before `before`."""
+    connection.execute(delete(DUTY).where(DUTY.c.quarter < before / QUARTER))
 
 
 def all_presences(connection: Connection, at: float) -> dict[str, Presence]:
@@ -82,6 +91,15 @@ def all_viewers(connection: Connection, at: float) -> dict[str, frozenset[str]]:
     for row in connection.execute(select(VIEWERS.c.case, VIEWERS.c.account).where(VIEWERS.c.until > at)):
         found[row.case] = found.get(row.case, frozenset()) | {row.account}
     return found
+
+
+def _note_duty(connection: Connection, accounts: Collection[str], at: float) -> None:
+    """Record that these accounts are on duty in the quarter hour of `at`. The first word of a quarter hour stays."""
+    quarter = literal(int(at // QUARTER))
+    theirs = select(quarter, ACCOUNTS.c.name, ACCOUNTS.c.role).where(ACCOUNTS.c.name.in_(accounts))
+    # In order: two consoles that write the same rows must not wait for each other.
+    rows = theirs.order_by(ACCOUNTS.c.name)
+    connection.execute(insert_new(connection, DUTY).from_select(["quarter", "account", "role"], rows))
 
 
 def _drop(connection: Connection, chosen: Select[tuple[str, str]]) -> None:

@@ -1,4 +1,4 @@
-"""The retention job: it deletes clips, cases and lines of the audit log when their time is over.
+"""The retention job: it deletes clips, cases, lines of the audit log and the record of duty when their time is over.
 
 The time depends on the verdict and the label, and clips go before cases. The same transaction writes a line about each
 deletion to the audit log. Cases on legal hold stay, and so do cases with an open appeal. A copy for a check goes with
@@ -16,6 +16,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, exists, func, or_, select
 
 from pipeline.review import audit_log, stored_recordings
+from pipeline.review.accounts import presence
 from pipeline.review.cases import appeals
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceStore
@@ -118,6 +119,7 @@ def run_retention(
         # Add the new line before the old lines go, so that a line is left.
         audit_log.append(connection, at, ACTOR, "retention.run", ACTOR, detail)
         audit_log.cut(connection, connection.scalar(select(func.min(AUDIT.c.seq)).where(~old)) or 0, at, ACTOR)
+        presence.forget_duty(connection, at - settings.logs_days * DAY)  # with the lines of its time
     database.scrub()
     return done
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, func, select
 
 from pipeline.base.errors import InputError
+from pipeline.review.accounts.presence import QUARTER
 from pipeline.review.delivery.speech_tallies import HOUR, Measure
 from pipeline.review.quality.statistics import Interval
 from pipeline.review.tables.assessment_tables import TALLIES
@@ -99,6 +100,11 @@ Totals = Mapping[tuple[str, ...], Total]
 def hours(window: Window) -> range:
     """Return the hours that begin in the window, in hours since 1970 UTC."""
     return range(math.ceil(window.since / HOUR), math.ceil(window.until / HOUR))
+
+
+def quarters(window: Window) -> range:
+    """Return the quarter hours that begin in the window, in quarter hours since 1970 UTC."""
+    return range(math.ceil(window.since / QUARTER), math.ceil(window.until / QUARTER))
 
 
 def check_full_hours(window: Window) -> None:

@@ -1,4 +1,4 @@
-"""Tables of people and their work: ways to sign in, skills, assignments, presence, notes, breaks.
+"""Tables of people and their work: ways to sign in, skills, assignments, presence, duty, notes, breaks.
 
 INVITATIONS, RECOVERY_CODES and API_TOKENS have only hashes of their secrets.
 """
@@ -47,6 +47,16 @@ PRESENCE = Table(
     METADATA,
     Column("account", ForeignKey("accounts.name"), primary_key=True),
     Column("seen_at", Double, nullable=False),
+)
+
+DUTY = Table(
+    # The accounts that were here in a quarter hour, with the first role that they had in it.
+    "duty",
+    METADATA,
+    # Quarter hours since 1970 UTC.
+    Column("quarter", Integer, primary_key=True, autoincrement=False),
+    Column("account", ForeignKey("accounts.name"), primary_key=True),
+    Column("role", String, nullable=False),
 )
 
 VIEWERS = Table(

@@ -1,4 +1,4 @@
-"""Staffing figures equal values counted minute by minute from the same acts, on both databases."""
+"""The load equals values counted minute by minute from the same acts, and the backlog those counted hour by hour."""
 
 import math
 import random
@@ -18,7 +18,6 @@ from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import drawing
 from pipeline.review.quality.figure import Window
-from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.core import CASES
 from tests.builders import NOON, flag
 from tests.pipeline.assessment import world
@@ -49,51 +48,6 @@ def lines(database: Database) -> list[Line]:
 
 def acts(lines: list[Line], window: Window) -> list[Line]:
     return [line for line in lines if line[2] in workload.ACTS and window.contains(line[0])]
-
-
-def test_a_minute_is_covered_if_somebody_acted_in_the_last_minutes(database: Database, lines: list[Line]) -> None:
-    first, last = int(DAY.since // 60), int(DAY.until // 60)
-    acted = {int(line[0] // 60) for line in lines if line[2] in workload.ACTS}
-    covered = [any(minute - before in acted for before in range(LASTING)) for minute in range(first, last)]
-    gaps = "".join("x" if one else "." for one in covered).split("x")
-    found = figures(database, workload.work, Options(), DAY, "I-17")
-    assert found["share",].value == pytest.approx(sum(covered) / len(covered))
-    assert found["longest_gap",].value == max(map(len, gaps)) * 60
-    assert found["share",].n == 1_440
-
-
-def test_nobody_on_duty_is_a_share_of_zero(database: Database) -> None:
-    """The database has lines of the audit log: about its accounts."""
-    found = figures(database, workload.work, Options(), DAY, "I-17")
-    assert (found["share",].value, found["longest_gap",].value) == (0.0, 86_400)
-
-
-def test_without_an_audit_log_nothing_is_known(database: Database) -> None:
-    before = Window(NOON - 172_800, NOON - 86_400)
-    found = figures(database, workload.work, Options(), before, "I-17")
-    assert {(one.value, one.unmeasured, one.n) for one in found.values()} == {(None, "no_data", 0)}
-
-
-def test_reviewers_to_rooms_is_lowest_in_the_busiest_hour(database: Database, lines: list[Line]) -> None:
-    rooms = {2: 3, 5: 1, 20: 2}
-    said = [
-        flag(f"{h}-{r}", h * 3_600, h * 3_600 + 1, room=f"r{r}") for h, count in rooms.items() for r in range(count)
-    ]
-    SqlReviewStore(database).add(said, NOON)
-    ratios = []
-    for hour, count in rooms.items():
-        within = Window(NOON + hour * 3_600, NOON + (hour + 1) * 3_600)
-        ratios.append(len({line[1] for line in acts(lines, within)}) / count)
-    found = figures(database, workload.work, Options(), DAY, "I-16")
-    assert found["min",].value == pytest.approx(min(ratios))
-    assert found["p5",].value == pytest.approx(min(ratios))
-    assert found["min",].n == 3
-
-
-def test_hours_without_speech_have_no_ratio(database: Database, lines: list[Line]) -> None:
-    assert lines
-    found = figures(database, workload.work, Options(), DAY, "I-16")
-    assert {(one.value, one.unmeasured) for one in found.values()} == {(None, "no_data")}
 
 
 def test_load_is_decisions_by_active_hour(database: Database, lines: list[Line]) -> None:

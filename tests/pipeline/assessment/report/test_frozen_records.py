@@ -18,6 +18,8 @@ from pipeline.assessment.report import assessments, frozen_records, logged_decis
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.contract.speech_status import status_of
 from pipeline.review import audit_log
+from pipeline.review.accounts import presence
+from pipeline.review.accounts.presence import QUARTER
 from pipeline.review.cases import appeals, correcting, reading, user_reports
 from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.case_values import Choice
@@ -29,6 +31,7 @@ from pipeline.review.review_store import SqlReviewStore
 from pipeline.review.tables.assessment_tables import ACTIONS, REGISTER, TALLIES
 from pipeline.review.tables.case_tables import APPEALS, CHECKS, REPORTS
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS
+from pipeline.review.tables.people_tables import DUTY
 from tests.builders import NOON, flag
 from tests.pipeline.assessment import world
 from tests.pipeline.assessment.reading import WEEK
@@ -176,6 +179,37 @@ def test_a_flipped_decision_is_found_after_drills_were_erased(of_week: tuple[Pat
         found = checked(database, made)["fault"]
     assert f"Changed since the report: decisions {one}" in found
     assert f"1 decisions differ from the audit log: {one}" in found
+
+
+def on_duty(database: Database, tmp_path: Path) -> Assessment:
+    """Freeze the report of a window with three records of duty, 15 minutes apart."""
+    stored.fill(database)
+    for quarter in range(3):
+        people.sit_down(database, "ben", at=NOON + quarter * QUARTER)
+    return stored.freeze(database, tmp_path)
+
+
+def test_a_changed_record_of_duty_is_found(database: Database, tmp_path: Path) -> None:
+    made = on_duty(database, tmp_path)
+    assert checked(database, made)["fault"] == []
+    with database.write() as connection:
+        connection.execute(update(DUTY).where(DUTY.c.quarter == NOON // QUARTER).values(role="auditor"))
+    assert "Changed since the report: duty ben" in checked(database, made)["fault"]
+
+
+def test_a_record_of_duty_that_vanished_is_a_fault(database: Database, tmp_path: Path) -> None:
+    made = on_duty(database, tmp_path)
+    with database.write() as connection:
+        connection.execute(delete(DUTY).where(DUTY.c.quarter == NOON // QUARTER))
+    assert "Gone since the report, and the audit log tells no reason: duty 1" in checked(database, made)["fault"]
+
+
+def test_duty_that_went_with_the_lines_of_its_time_is_no_fault(database: Database, tmp_path: Path) -> None:
+    made = on_duty(database, tmp_path)
+    with database.write() as connection:
+        presence.forget_duty(connection, stored.WINDOW.until)
+        audit_log.cut(connection, audit_log.append(connection, stored.NOW + DAY, "r", "x", "y").seq, stored.NOW, "r")
+    assert [text for text in checked(database, made)["fault"] if "duty" in text or "I-17" in text] == []
 
 
 def test_a_row_that_vanished_without_a_line_is_a_fault(frozen: Assessment, database: Database) -> None:

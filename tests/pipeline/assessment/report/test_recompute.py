@@ -35,6 +35,22 @@ def test_a_changed_tally_changes_no_figure(database: Database, report: Assessmen
         assert stored.recomputed(connection, report) == before
 
 
+def test_figures_that_were_computed_in_another_way_are_left_out(database: Database, report: AssessmentReport) -> None:
+    """A report of an older version."""
+    definitions = tuple(
+        msgspec.structs.replace(each, compute="workload:work") if each.id == "I-17" else each
+        for each in report.definitions
+    )
+    figures = tuple(
+        msgspec.structs.replace(each, value=0.5, unmeasured="") if each.indicator == "I-17" else each
+        for each in report.figures
+    )
+    with database.read() as connection:
+        forged = stored.recomputed(connection, msgspec.structs.replace(report, figures=figures))
+        found = stored.recomputed(connection, msgspec.structs.replace(report, figures=figures, definitions=definitions))
+    assert (forged.different, found.different) == (("I-17.share", "I-17.longest_gap"), ())
+
+
 def test_a_changed_figure_shows(database: Database, report: AssessmentReport) -> None:
     forged = [
         msgspec.structs.replace(each, value=1.0)

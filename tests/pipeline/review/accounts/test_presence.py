@@ -1,8 +1,12 @@
 """Who is at the desk."""
 
-from pipeline.review.accounts import presence, wellness
-from pipeline.review.accounts.presence import GONE_SECONDS, IDLE_SECONDS, MOST_PAGES, SHOWN_SECONDS
+from sqlalchemy import select, update
+
+from pipeline.review.accounts import presence, sign_in, wellness
+from pipeline.review.accounts.presence import GONE_SECONDS, IDLE_SECONDS, MOST_PAGES, QUARTER, SHOWN_SECONDS
 from pipeline.review.database import Database
+from pipeline.review.tables.core import ACCOUNTS
+from pipeline.review.tables.people_tables import DUTY
 from tests.builders import NOON
 from tests.pipeline.review.people import sit_down
 
@@ -44,6 +48,43 @@ def test_who_takes_a_break_takes_no_case(database: Database) -> None:
     with database.write() as connection:
         wellness.end_break(connection, "ana", NOON + 3)
     assert seen(database, NOON + 4)["ana"] == "here"
+
+
+def on_duty(database: Database) -> dict[tuple[float, str], str]:
+    """The roles by the beginning of the quarter hour and the person."""
+    with database.read() as connection:
+        return {(row.quarter * QUARTER, row.account): row.role for row in connection.execute(select(DUTY))}
+
+
+def test_people_are_on_duty_in_each_quarter_hour_in_which_they_are_here(database: Database) -> None:
+    sit_down(database, "ana", "lea", at=NOON + 600)
+    with database.write() as connection:
+        for seconds in (615, QUARTER - 0.5, QUARTER, QUARTER + 15):
+            presence.note_presence(connection, ["ana"], NOON + seconds)
+    assert on_duty(database) == {
+        (NOON, "ana"): "moderator",
+        (NOON, "lea"): "lead",
+        (NOON + QUARTER, "ana"): "moderator",
+    }
+
+
+def test_nobody_is_on_duty_on_a_break_or_away_from_an_open_page(database: Database) -> None:
+    sit_down(database, "ana", "ben")
+    later = NOON + QUARTER
+    with database.write() as connection:
+        wellness.start_break(connection, "ana", later - 30)
+        sign_in.begin_session(connection, "lea", later - 30)
+        presence.note_presence(connection, ["ana", "ben", "lea"], later)
+    assert {person for at, person in on_duty(database) if at == later} == {"lea"}
+
+
+def test_the_first_role_of_a_quarter_hour_stays(database: Database) -> None:
+    sit_down(database, "ana")
+    with database.write() as connection:
+        connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.name == "ana").values(role="lead"))
+        presence.note_presence(connection, ["ana"], NOON + 15)
+        presence.note_presence(connection, ["ana"], NOON + QUARTER - 1)
+    assert on_duty(database) == {(NOON, "ana"): "moderator"}
 
 
 def note(database: Database, account: str, page: str, case: str, at: float = NOON) -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from pipeline.review import audit_log, stored_recordings
+from pipeline.review.accounts.presence import QUARTER
 from pipeline.review.cases import appeals, deciding
 from pipeline.review.cases.case_values import Choice, Evidence
 from pipeline.review.database import Database
@@ -17,8 +18,10 @@ from pipeline.review.privacy import erasure, holds, retention_job
 from pipeline.review.privacy.retention_job import DAY, Done
 from pipeline.review.quality import drawing, quality_checks
 from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.people_tables import DUTY
 from pipeline.settings import Keep, Retention
 from tests.builders import NOON, flag
+from tests.pipeline.review import people
 from tests.pipeline.review.privacy.conftest import DISMISSED, RULES, UPHELD, Archive
 
 
@@ -138,6 +141,16 @@ def test_the_chain_verifies_after_old_lines_are_deleted(url: str, tmp_path: Path
             (5, "audit.cut"),
         ]
     database.close()
+
+
+def test_duty_goes_with_the_lines_of_its_time(archive: Archive) -> None:
+    people.sit_down(archive.database, "ana", at=NOON)
+    people.sit_down(archive.database, "ana", at=NOON + 2 * DAY)
+    at = NOON + (RULES.logs_days + 1) * DAY
+    retention_job.run_retention(archive.database, archive.evidence, RULES, at)
+    with archive.database.read() as connection:
+        kept = connection.scalars(select(DUTY.c.quarter)).all()
+    assert kept == [(NOON + 2 * DAY) // QUARTER]
 
 
 def test_the_database_refuses_to_delete_lines_of_the_last_half_year(archive: Archive) -> None:
