@@ -4,7 +4,7 @@ The public page has no ids of cases, no hand-written texts and no names.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from functools import cache
 from importlib import metadata
@@ -18,7 +18,7 @@ from msgspec import Struct
 from pipeline.assessment.hazards import Hazard
 from pipeline.assessment.report import content, wording
 from pipeline.assessment.report.content import AssessmentReport, ReportedAnswer, ReportItem
-from pipeline.assessment.report.figure_rows import ReportRow, ReportRows, combined, setting_rows
+from pipeline.assessment.report.figure_rows import ReportRow, ReportRows, setting_rows
 from pipeline.assessment.report.wording import FOLDER, Language, signal, texts
 from pipeline.assessment.workdays import zone_of
 from pipeline.base import canonical_json
@@ -52,7 +52,7 @@ class ItemView(Struct, frozen=True, kw_only=True):
     answers: tuple[ReportedAnswer, ...]
     rows: tuple[ReportRow, ...]
     parts: tuple[str, ...]
-    """The indicators whose values for parts of the speech are in the annex."""
+    """The indicators that have values for parts of the speech, in figures.csv."""
     limits: tuple[str, ...]
     gaps: tuple[str, ...]
     hazards: tuple[content.ReportedHazard, ...]
@@ -74,7 +74,6 @@ class ItemView(Struct, frozen=True, kw_only=True):
 def render(report: AssessmentReport, language: Language) -> str:
     """Return the whole report as a page without outside files."""
     made = ReportRows(report, language)
-    names = [each.id for each in report.definitions]
     return (
         _environment()
         .get_template("report.html")
@@ -82,10 +81,7 @@ def render(report: AssessmentReport, language: Language) -> str:
             {
                 "report": report,
                 "subject": _subject(report, language),
-                "part_tables": made.parts(report.figures, names),
-                "combined": combined(report.figures, names),
                 "restrictions": restriction_table(report, language),
-                "query_sections": query_sections(report, language),
                 "settings": setting_rows(report, language),
                 "hazard_title": lambda hazard: hazard_title(hazard, report.definitions, report.labels, language),
                 "detail": lambda name, value: detail(name, value, language, zone_of(report.zone)),
@@ -111,8 +107,7 @@ def render(report: AssessmentReport, language: Language) -> str:
 def item_views(report: AssessmentReport, language: Language) -> list[ItemView]:
     """Return the sections of the eight items."""
     made = ReportRows(report, language)
-    # Only tables that the annex really has: a link to a table that is left out would lead nowhere.
-    apart = {table.indicator for table in made.parts(report.figures, [each.id for each in report.definitions])}
+    apart = {each.indicator for each in report.figures if each.split}
     return [_item_view(report, item, language, made, apart) for item in report.items]
 
 
@@ -181,17 +176,6 @@ class RestrictionTable(Struct, frozen=True):
     """Label, source, numbers."""
 
 
-class QuerySection(Struct, frozen=True, kw_only=True):
-    """The SQL behind the numbers of one kind."""
-
-    name: str
-    """As in the content of the report, for example `I-06` or `evidence.cases`. The anchor is Q- and this name."""
-    title: str
-    about: str
-    """The meaning of the numbers. Empty for an indicator, which has its definition."""
-    sql: tuple[str, ...]
-
-
 def restriction_table(report: AssessmentReport, language: Language) -> RestrictionTable:
     """Return the restrictions as a table. Decisions without a label have a row of their own."""
     words, made = texts(language), ReportRows(report, language)
@@ -205,30 +189,6 @@ def restriction_table(report: AssessmentReport, language: Language) -> Restricti
         for (label, by), n in found.items()
     )
     return RestrictionTable(tuple(words["actions"][name] for name in actions), rows)
-
-
-def query_sections(report: AssessmentReport, language: Language) -> list[QuerySection]:
-    """Return the sections in the order of the indicators, then the sections of other numbers."""
-    names = {each.id: f"{each.id} {getattr(each.name, language)}" for each in report.definitions}
-    names |= dict(_others(language))
-    about = texts(language)["query_about"]
-    return [
-        QuerySection(
-            name=name,
-            title=title,
-            about=about.get(name.partition(".")[0], ""),
-            sql=report.queries.get(name, ()),
-        )
-        for name, title in names.items()
-    ]
-
-
-def _others(language: Language) -> Iterator[tuple[str, str]]:
-    words = texts(language)
-    for kind, name in words["evidence"].items():
-        if kind not in {"tallies", "policy", "labels"}:  # files and exports, which are hashed as they are
-            yield f"evidence.{kind}", f"{words['evidence_head']}{words['colon']}{name}"
-    yield from words["query_titles"].items()
 
 
 def _item_view(
