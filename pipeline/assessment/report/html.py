@@ -19,6 +19,7 @@ from pipeline.assessment.hazards import Hazard
 from pipeline.assessment.report import content, wording
 from pipeline.assessment.report.content import AssessmentReport, ReportedAnswer, ReportItem
 from pipeline.assessment.report.figure_rows import ReportRow, ReportRows, setting_rows
+from pipeline.assessment.report.summary import summary
 from pipeline.assessment.report.wording import FOLDER, Language, signal, texts
 from pipeline.assessment.workdays import zone_of
 from pipeline.base import canonical_json
@@ -80,6 +81,7 @@ def render(report: AssessmentReport, language: Language) -> str:
         .render(
             {
                 "report": report,
+                "summary": summary(report, language),
                 "subject": _subject(report, language),
                 "restrictions": restriction_table(report, language),
                 "settings": setting_rows(report, language),
