@@ -52,6 +52,8 @@ class ItemView(Struct, frozen=True, kw_only=True):
     item: ReportItem
     answers: tuple[ReportedAnswer, ...]
     rows: tuple[ReportRow, ...]
+    printed: dict[str, str]
+    """The number of an earlier item that has the rows, by indicator. An inspector reads a figure once."""
     parts: tuple[str, ...]
     """The indicators that have values for parts of the speech, in figures.csv."""
     limits: tuple[str, ...]
@@ -61,6 +63,11 @@ class ItemView(Struct, frozen=True, kw_only=True):
     @property
     def filled(self) -> int:
         return sum(bool(answer.text.strip()) for answer in self.answers)
+
+    @property
+    def own_rows(self) -> tuple[ReportRow, ...]:
+        """The rows that no earlier item has."""
+        return tuple(row for row in self.rows if row.indicator not in self.printed)
 
     @property
     def measured(self) -> int:
@@ -110,7 +117,12 @@ def item_views(report: AssessmentReport, language: Language) -> list[ItemView]:
     """Return the sections of the eight items."""
     made = ReportRows(report, language)
     apart = {each.indicator for each in report.figures if each.split}
-    return [_item_view(report, item, language, made, apart) for item in report.items]
+    first: dict[str, str] = {}
+    views = []
+    for item in report.items:
+        views.append(_item_view(report, item, language, made, apart, dict(first)))
+        first = {row.indicator: item.number for row in views[-1].rows} | first
+    return views
 
 
 def hazard_title(
@@ -194,7 +206,12 @@ def restriction_table(report: AssessmentReport, language: Language) -> Restricti
 
 
 def _item_view(
-    report: AssessmentReport, item: ReportItem, language: Language, made: ReportRows, apart: set[str]
+    report: AssessmentReport,
+    item: ReportItem,
+    language: Language,
+    made: ReportRows,
+    apart: set[str],
+    printed: Mapping[str, str],
 ) -> ItemView:
     operation = [name for name in item.indicators if name not in {each.indicator for each in report.drill_figures}]
     rows = tuple(made.whole(report.figures, operation))
@@ -202,7 +219,8 @@ def _item_view(
         item=item,
         answers=_by_part(report).get(item.number, ()),
         rows=rows,
-        parts=tuple(name for name in operation if name in apart),
+        printed={name: printed[name] for name in operation if name in printed},
+        parts=tuple(name for name in operation if name in apart and name not in printed),
         limits=tuple(_limits(report, item, rows, language)),
         gaps=tuple(dict.fromkeys(_gaps(report, item, language))),  # several values of an indicator have one name
         hazards=tuple(each for each in report.hazards if each.id in item.hazards),

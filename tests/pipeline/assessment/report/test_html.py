@@ -130,6 +130,19 @@ def test_an_item_names_the_indicators_with_values_for_parts() -> None:
     assert views["5(3)"].parts == ()
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_figure_is_printed_in_the_first_item_that_uses_it(language: Language) -> None:
+    report = samples.report()
+    views = {view.item.number: view for view in html.item_views(report, language)}
+    shown = [row.indicator for view in views.values() for row in view.own_rows]
+    assert len(shown) == len(set(shown)), "the sample has one value of each"
+    assert "I-22" in {row.indicator for row in views["5(3)"].own_rows}
+    assert views["5(5)"].printed["I-22"] == "5(3)"
+    page = html.render(report, language)
+    later = page.partition('id="item-5"')[2].partition('id="item-6"')[0]
+    assert {"zh": "见第五条第（三）项", "en": "see Article 5(3)"}[language] in later
+
+
 def test_the_tongue_of_a_text() -> None:
     assert (html.tongue("抽检"), html.tongue("audit")) == ("zh", "en")
 
