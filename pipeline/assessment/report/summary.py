@@ -21,9 +21,9 @@ SHOWN = {
 """One value of each indicator that stands for coverage, speed, right verdicts, users' rights or evidence."""
 CONCLUSION = "conclusion"
 """The field with the assessor's conclusion."""
-LENGTH = 240
+LENGTH = 200
 """Characters of the conclusion. With more, the summary would leave its page; part 3 has the whole text."""
-HAZARDS = 5
+HAZARDS = 4
 """Hazards that the summary names. It counts the others."""
 
 
