@@ -111,6 +111,10 @@ KeyFile = Annotated[
     typer.Option("--key", help="The key. Default: the setting assessment.key, or else assessment.key in data_dir."),
 ]
 
+Dsa = Annotated[
+    bool, typer.Option("--dsa", help="Also write the tables of the EU's Digital Services Act, in the folder dsa.")
+]
+
 
 @assess.callback()
 def speak(
@@ -133,8 +137,9 @@ def report(
     ] = "",
     out: Annotated[Path | None, typer.Option(help="Folder for the files. Default: assessment-ID.")] = None,
     pdf: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Also write PDF files.")] = True,
+    dsa: Dsa = False,
 ) -> None:
-    """Write the report in Chinese and English, its figures as JSON and CSV, DSA tables, and a public page.
+    """Write the report in Chinese and English, its figures as JSON and CSV, its SQL, and a public page.
 
     Without --final the report is a draft with the figures of this moment. With --final all required fields must be
     filled in. The report is then frozen, and its SHA-256 goes into the audit log. Open hazards and undecided triggers
@@ -150,7 +155,7 @@ def report(
 
     made = _frozen(ctx, identity, with_open) if final else _report(ctx, identity)
     folder = out or Path(f"assessment-{made.id}")
-    _write(folder, {**bundle.pages(made, pdf), **bundle.parts(made)})
+    _write(folder, {**bundle.pages(made, pdf), **bundle.parts(made, dsa)})
     kind = said("final report") if made.final else said("draft")
     say("Wrote the {kind} of assessment {id} to {folder}.", kind=kind, id=made.id, folder=folder)
 
@@ -179,6 +184,7 @@ def write_bundle(
     clips: Annotated[list[str] | None, typer.Option(help="Id of a case whose clip to add. Repeat it for more.")] = None,
     path: KeyFile = None,
     pdf: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Also put PDF files in.")] = True,
+    dsa: Dsa = False,
 ) -> None:
     """Write the evidence bundle of a final report: a signed zip for an inspector.
 
@@ -201,7 +207,7 @@ def write_bundle(
         with database.read() as connection:
             found = assessments.find(connection, identity)
             audio = bundle.clips_of(connection, open_evidence(settings), clips or [])
-            data = bundle.build(connection, found, signer, audio, pdf)
+            data = bundle.build(connection, found, signer, audio, pdf, dsa)
         with database.write() as connection:  # before the file is there: no audio leaves without a line in the log
             audit_log.append(connection, time.time(), actor(), "assessment.bundle", found.id, {"clips": sorted(audio)})
     file = out or Path(f"assessment-{found.id}.zip")

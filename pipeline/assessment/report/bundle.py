@@ -75,6 +75,8 @@ def unpack(data: bytes, name: str) -> dict[str, bytes]:
 
 MANIFEST, SIGNATURE, PUBLIC_KEY = "manifest.json", "manifest.sig", "key.pem"
 CONTENT, AUDIT_LINE = "report.json", "audit.json"
+DSA = "dsa/"
+"""The folder of the tables under the Digital Services Act."""
 
 
 def key_file(settings: Settings) -> Path:
@@ -112,6 +114,7 @@ def build(
     key: Ed25519PrivateKey,
     clips: Mapping[str, bytes] | None = None,
     with_pdf: bool = True,
+    with_dsa: bool = False,
 ) -> bytes:
     """Return the bundle of a final report. `clips` are audio files by case id.
 
@@ -120,7 +123,7 @@ def build(
     report = assessment.report()
     files = {
         **pages(report, with_pdf),
-        **parts(report),
+        **parts(report, with_dsa),
         **frozen_records.read(connection, report.id).tables(),  # late messages change those in the store
         AUDIT_LINE: canonical_json.canonical_bytes(anchor(connection, report.id)),
         **{f"clips/{case}.ogg": clip for case, clip in (clips or {}).items()},
@@ -146,8 +149,8 @@ def pages(report: AssessmentReport, with_pdf: bool = True) -> dict[str, bytes]:
     return made | ({f"report.{each}.pdf": pdf.render(page) for each, page in shown.items()} if with_pdf else {})
 
 
-def parts(report: AssessmentReport) -> dict[str, bytes]:
-    """Return the content, its lists as files of their own, figures, DSA tables and the public page."""
+def parts(report: AssessmentReport, with_dsa: bool = False) -> dict[str, bytes]:
+    """Return the content, its lists as files of their own, figures, the public page, and DSA tables if asked for."""
     lists = {name: getattr(report, name) for name in ("answers", "triggers", "hazards", "drills")}
     return {
         CONTENT: content.encode(report),
@@ -156,8 +159,8 @@ def parts(report: AssessmentReport) -> dict[str, bytes]:
         "queries.sql": data_files.queries_sql(report),
         **{f"{name}.json": canonical_json.canonical_bytes(values) for name, values in lists.items()},
         **{f"rules/{file.name}": file.text.encode() for file in report.files},
-        **{f"dsa/{name}": table for name, table in dsa.tables(report).items()},
         **{f"transparency.{each}.html": html.transparency_page(report, each).encode() for each in LANGUAGES},
+        **({f"{DSA}{name}": table for name, table in dsa.tables(report).items()} if with_dsa else {}),
     }
 
 

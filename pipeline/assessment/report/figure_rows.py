@@ -208,12 +208,6 @@ def state(figure: Figure) -> str:
     return "met" if figure.met else "missed"
 
 
-def combined(figures: Iterable[Figure], indicators: Iterable[str]) -> int:
-    """Return the number of figures that are split by more than one dimension."""
-    wanted = set(indicators)
-    return sum(each.indicator in wanted and len(each.split) > 1 for each in figures)
-
-
 def _place(figure: Figure) -> tuple[str, str]:
     return figure.indicator, next(iter(figure.split))
 

@@ -4,7 +4,7 @@ The public page has no ids of cases, no hand-written texts and no names.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from functools import cache
 from importlib import metadata
@@ -18,7 +18,8 @@ from msgspec import Struct
 from pipeline.assessment.hazards import Hazard
 from pipeline.assessment.report import content, wording
 from pipeline.assessment.report.content import AssessmentReport, ReportedAnswer, ReportItem
-from pipeline.assessment.report.figure_rows import ReportRow, ReportRows, combined, setting_rows
+from pipeline.assessment.report.figure_rows import ReportRow, ReportRows, setting_rows
+from pipeline.assessment.report.summary import summary
 from pipeline.assessment.report.wording import FOLDER, Language, signal, texts
 from pipeline.assessment.workdays import zone_of
 from pipeline.base import canonical_json
@@ -51,8 +52,10 @@ class ItemView(Struct, frozen=True, kw_only=True):
     item: ReportItem
     answers: tuple[ReportedAnswer, ...]
     rows: tuple[ReportRow, ...]
+    printed: dict[str, str]
+    """The number of an earlier item that has the rows, by indicator. An inspector reads a figure once."""
     parts: tuple[str, ...]
-    """The indicators whose values for parts of the speech are in the annex."""
+    """The indicators that have values for parts of the speech, in figures.csv."""
     limits: tuple[str, ...]
     gaps: tuple[str, ...]
     hazards: tuple[content.ReportedHazard, ...]
@@ -60,6 +63,11 @@ class ItemView(Struct, frozen=True, kw_only=True):
     @property
     def filled(self) -> int:
         return sum(bool(answer.text.strip()) for answer in self.answers)
+
+    @property
+    def own_rows(self) -> tuple[ReportRow, ...]:
+        """The rows that no earlier item has."""
+        return tuple(row for row in self.rows if row.indicator not in self.printed)
 
     @property
     def measured(self) -> int:
@@ -74,18 +82,15 @@ class ItemView(Struct, frozen=True, kw_only=True):
 def render(report: AssessmentReport, language: Language) -> str:
     """Return the whole report as a page without outside files."""
     made = ReportRows(report, language)
-    names = [each.id for each in report.definitions]
     return (
         _environment()
         .get_template("report.html")
         .render(
             {
                 "report": report,
+                "summary": summary(report, language),
                 "subject": _subject(report, language),
-                "part_tables": made.parts(report.figures, names),
-                "combined": combined(report.figures, names),
                 "restrictions": restriction_table(report, language),
-                "query_sections": query_sections(report, language),
                 "settings": setting_rows(report, language),
                 "hazard_title": lambda hazard: hazard_title(hazard, report.definitions, report.labels, language),
                 "detail": lambda name, value: detail(name, value, language, zone_of(report.zone)),
@@ -111,9 +116,13 @@ def render(report: AssessmentReport, language: Language) -> str:
 def item_views(report: AssessmentReport, language: Language) -> list[ItemView]:
     """Return the sections of the eight items."""
     made = ReportRows(report, language)
-    # Only tables that the annex really has: a link to a table that is left out would lead nowhere.
-    apart = {table.indicator for table in made.parts(report.figures, [each.id for each in report.definitions])}
-    return [_item_view(report, item, language, made, apart) for item in report.items]
+    apart = {each.indicator for each in report.figures if each.split}
+    first: dict[str, str] = {}
+    views = []
+    for item in report.items:
+        views.append(_item_view(report, item, language, made, apart, dict(first)))
+        first = {row.indicator: item.number for row in views[-1].rows} | first
+    return views
 
 
 def hazard_title(
@@ -181,17 +190,6 @@ class RestrictionTable(Struct, frozen=True):
     """Label, source, numbers."""
 
 
-class QuerySection(Struct, frozen=True, kw_only=True):
-    """The SQL behind the numbers of one kind."""
-
-    name: str
-    """As in the content of the report, for example `I-06` or `evidence.cases`. The anchor is Q- and this name."""
-    title: str
-    about: str
-    """The meaning of the numbers. Empty for an indicator, which has its definition."""
-    sql: tuple[str, ...]
-
-
 def restriction_table(report: AssessmentReport, language: Language) -> RestrictionTable:
     """Return the restrictions as a table. Decisions without a label have a row of their own."""
     words, made = texts(language), ReportRows(report, language)
@@ -207,32 +205,13 @@ def restriction_table(report: AssessmentReport, language: Language) -> Restricti
     return RestrictionTable(tuple(words["actions"][name] for name in actions), rows)
 
 
-def query_sections(report: AssessmentReport, language: Language) -> list[QuerySection]:
-    """Return the sections in the order of the indicators, then the sections of other numbers."""
-    names = {each.id: f"{each.id} {getattr(each.name, language)}" for each in report.definitions}
-    names |= dict(_others(language))
-    about = texts(language)["query_about"]
-    return [
-        QuerySection(
-            name=name,
-            title=title,
-            about=about.get(name.partition(".")[0], ""),
-            sql=report.queries.get(name, ()),
-        )
-        for name, title in names.items()
-    ]
-
-
-def _others(language: Language) -> Iterator[tuple[str, str]]:
-    words = texts(language)
-    for kind, name in words["evidence"].items():
-        if kind not in {"tallies", "policy", "labels"}:  # files and exports, which are hashed as they are
-            yield f"evidence.{kind}", f"{words['evidence_head']}{words['colon']}{name}"
-    yield from words["query_titles"].items()
-
-
 def _item_view(
-    report: AssessmentReport, item: ReportItem, language: Language, made: ReportRows, apart: set[str]
+    report: AssessmentReport,
+    item: ReportItem,
+    language: Language,
+    made: ReportRows,
+    apart: set[str],
+    printed: Mapping[str, str],
 ) -> ItemView:
     operation = [name for name in item.indicators if name not in {each.indicator for each in report.drill_figures}]
     rows = tuple(made.whole(report.figures, operation))
@@ -240,7 +219,8 @@ def _item_view(
         item=item,
         answers=_by_part(report).get(item.number, ()),
         rows=rows,
-        parts=tuple(name for name in operation if name in apart),
+        printed={name: printed[name] for name in operation if name in printed},
+        parts=tuple(name for name in operation if name in apart and name not in printed),
         limits=tuple(_limits(report, item, rows, language)),
         gaps=tuple(dict.fromkeys(_gaps(report, item, language))),  # several values of an indicator have one name
         hazards=tuple(each for each in report.hazards if each.id in item.hazards),

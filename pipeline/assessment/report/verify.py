@@ -186,7 +186,8 @@ def _rendered(files: Mapping[str, bytes], manifest: Manifest, report: Assessment
         yield Checked("skipped", "Made by Voxwarden {made}, this is {here}: pages not compared", versions)
         return
     same_pdf = bool(manifest.pdf) and _pdf_engine() == manifest.pdf  # other versions of Pango break lines elsewhere
-    made = {**bundle.pages(report, same_pdf), **bundle.parts(report)}
+    with_dsa = any(name.startswith(bundle.DSA) for name in files)
+    made = {**bundle.pages(report, same_pdf), **bundle.parts(report, with_dsa)}
     wrong = sorted(name for name, data in made.items() if files.get(name) != data)
     if wrong:
         yield Checked("fault", "Does not follow from the content: {names}", {"names": ", ".join(wrong)})

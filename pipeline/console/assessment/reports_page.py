@@ -33,10 +33,11 @@ TYPES = {
     "pdf": "application/pdf",
     "json": "application/json",
     "csv": "text/csv; charset=utf-8",
+    "sql": "application/sql",
     "zip": "application/zip",
 }
 
-File = Literal["report.zh.pdf", "report.en.pdf", "report.json", "figures.csv"]
+File = Literal["report.zh.pdf", "report.en.pdf", "report.json", "figures.csv", "queries.sql"]
 
 
 class Opened(Struct, frozen=True):
@@ -102,7 +103,7 @@ def report_preview(
 
 @router.get("/{assessment}/files/{name}", response_class=Response)
 def report_file(request: Request, services: TheServices, found: TheAssessment, name: File) -> Response:
-    """Return a file of the report: PDF, content as JSON, or figures as CSV. While it is measured, a page says so."""
+    """Return a file of the report: PDF, JSON, CSV or SQL. While it is measured, a page says so."""
     if (report := _report(services, found)) is None:
         return _measuring(request, found)
     return _download(f"{report.id}-{name}", _file(report, name))

@@ -145,6 +145,17 @@ def test_the_guide_verifies_the_bundle_as_printed(
     assert assess(*verifying.split()).exit_code == 0
 
 
+def test_tables_of_the_eu_need_an_option(assess: Assess, final: str, tmp_path: Path) -> None:
+    assess("key")
+    for options, there in (((), False), (("--dsa",), True)):
+        assess("report", final, "--no-pdf", "--out", "again", *options)
+        assert (tmp_path / "again" / "dsa" / "4_notices.csv").is_file() == there
+        assess("bundle", final, "--no-pdf", "--out", "it.zip", *options)
+        files = bundle.unpack((tmp_path / "it.zip").read_bytes(), "it")
+        assert ("dsa/4_notices.csv" in files) == there
+        assert "fault" not in assess("verify", "it.zip").stdout
+
+
 def test_a_fault_gives_exit_code_1(assess: Assess, final: str, tmp_path: Path) -> None:
     assess("key")
     assess("bundle", final, "--no-pdf", "--out", "it.zip")

@@ -99,6 +99,14 @@ def final(**changes: object) -> AssessmentReport:
     return content.decode(content.encode(made), "sample")
 
 
+def crowded() -> AssessmentReport:
+    """Return a report whose summary is as long as it can be: nothing is measured, all is open."""
+    conclusion = msgspec.structs.replace(said(answers()[0], SAID * 20), field="conclusion", part="3")
+    hazards = tuple(msgspec.structs.replace(hazard(), id=f"H-{n}", title=SAID[:40] + str(n)) for n in range(1, 9))
+    subject = msgspec.structs.replace(said(answers()[0], SAID[:20]), field="organisation_name")
+    return final(answers=(*answers(), conclusion, subject), figures=(), drill_figures=(), hazards=hazards)
+
+
 def answers() -> tuple[ReportedAnswer, ...]:
     names = {"1": "服务名称与功能", "3": "评估结论", "4": "本期变更"}
     return tuple(

@@ -111,11 +111,6 @@ def test_the_limit_shows_the_better_direction() -> None:
     assert (row.limit, row.n, row.state) == ("≤ 0.5%", "4,000", "missed")
 
 
-def test_figures_of_several_dimensions_are_counted() -> None:
-    both = Figure(indicator="I-10", key="share", split={"label": "a", "language": "zh"}, unit="share", value=0.5)
-    assert figure_rows.combined([both, *REPORT.figures], ["I-10"]) == 1
-
-
 def test_a_single_part_or_parts_without_values_have_no_table() -> None:
     one = Figure(indicator="I-10", key="share", split={"language": "zh"}, unit="share", value=0.5)
     none = [

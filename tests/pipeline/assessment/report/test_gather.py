@@ -49,7 +49,7 @@ def test_versions_come_from_the_tallies(draft: AssessmentReport) -> None:
 
 
 def test_no_file_names_a_user_a_room_or_words(draft: AssessmentReport) -> None:
-    files = {**bundle.pages(draft, with_pdf=False), **bundle.parts(draft)}
+    files = {**bundle.pages(draft, with_pdf=False), **bundle.parts(draft, with_dsa=True)}
     for secret in (stored.SPEAKER, stored.ROOM, stored.WORDS):
         assert [name for name, data in files.items() if secret.encode() in data] == []
 

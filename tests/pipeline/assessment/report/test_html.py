@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from markupsafe import escape
 
-from pipeline.assessment.report import html
+from pipeline.assessment.report import bundle, html
 from pipeline.assessment.report.content import ITEMS, Gap
 from pipeline.assessment.report.wording import LANGUAGES, Language, signal, texts
 from pipeline.review.quality.figure import Figure, Window
@@ -113,16 +113,34 @@ def test_gaps_have_names() -> None:
     )
 
 
-def test_the_parts_of_an_indicator_are_in_the_annex_once() -> None:
-    splits = tuple(
-        Figure(indicator="I-22", key="days", split={"label": label}, unit="days", value=183.0) for label in "ab"
-    )
-    report = samples.report(figures=splits)
-    views = {view.item.number: view for view in html.item_views(report, "en")}
-    assert views["5(3)"].parts == views["5(5)"].parts == ("I-22",)
-    page = html.render(report, "en")
-    assert page.count('id="S-I-22"') == 1
-    assert page.count('href="#S-I-22"') == 2
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_sql_and_values_of_parts_are_in_files_that_the_report_names(language: Language) -> None:
+    report = samples.report(queries={"I-12": ("SELECT everything",)})
+    page = html.render(report, language)
+    assert "SELECT everything" not in page
+    assert "SELECT everything" in bundle.parts(report)["queries.sql"].decode()
+    assert "92%" not in page, "the precision of one label"
+    assert "label=sexual" in bundle.parts(report)["figures.csv"].decode()
+    assert {"figures.csv", "queries.sql"} <= set(re.findall(r"\w+\.(?:csv|sql)", page))
+
+
+def test_an_item_names_the_indicators_with_values_for_parts() -> None:
+    views = {view.item.number: view for view in html.item_views(samples.report(), "en")}
+    assert views["5(4)"].parts == ("I-10",)
+    assert views["5(3)"].parts == ()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_figure_is_printed_in_the_first_item_that_uses_it(language: Language) -> None:
+    report = samples.report()
+    views = {view.item.number: view for view in html.item_views(report, language)}
+    shown = [row.indicator for view in views.values() for row in view.own_rows]
+    assert len(shown) == len(set(shown)), "the sample has one value of each"
+    assert "I-22" in {row.indicator for row in views["5(3)"].own_rows}
+    assert views["5(5)"].printed["I-22"] == "5(3)"
+    page = html.render(report, language)
+    later = page.partition('id="item-5"')[2].partition('id="item-6"')[0]
+    assert {"zh": "见第五条第（三）项", "en": "see Article 5(3)"}[language] in later
 
 
 def test_the_tongue_of_a_text() -> None:

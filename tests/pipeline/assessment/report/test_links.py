@@ -1,4 +1,4 @@
-"""Every number of the page and of the PDF links to its definition, and to its query."""
+"""Every number of the page and of the PDF links to its definition, and the store's queries give it."""
 
 import re
 from pathlib import Path
@@ -18,30 +18,12 @@ def report(filled: Database, tmp_path: Path) -> AssessmentReport:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_each_value_links_to_its_definition_and_each_n_to_its_query(language: Language) -> None:
+def test_each_value_links_to_its_definition(language: Language) -> None:
     page = html.render(samples.final(), language)
     values = re.findall(r'<td class="num">(<a[^>]*>)?<b>([^<]*)</b>', page)
     assert len(values) > 25
     assert [text for link, text in values if not re.fullmatch(r'<a class="number" href="#I-\d\d">', link)] == []
-    sizes = re.findall(r'<td class="num n">(.*?)</td>', page) + re.findall(r"n = (.*?)</span>", page)
-    assert len(sizes) > 25
-    assert [size for size in sizes if not re.fullmatch(r'<a class="number" href="#Q-I-\d\d">[\d,]+</a>', size)] == []
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_each_definition_leads_to_a_query_and_each_query_back(language: Language) -> None:
-    page = html.render(samples.final(), language)
-    for name in (each.id for each in samples.final().definitions):
-        assert f'id="{name}"' in page
-        assert f'<dd><a href="#Q-{name}">' in page
-        assert f'<h3><a href="#{name}">{name} ' in page
-
-
-def test_each_count_links_to_its_query() -> None:
-    page = html.render(samples.final(), "en")
-    linked = set(re.findall(r'href="#Q-([a-z.]\S*?)"', page))
-    assert linked == {"evidence.decisions", "restrictions", "register", "drills", "reviewers"}
-    assert all(f'id="Q-{name}"' in page for name in linked)
+    assert all(f'id="{each.id}"' in page for each in samples.final().definitions)
 
 
 def test_the_queries_are_those_that_the_store_ran(report: AssessmentReport) -> None:
@@ -71,4 +53,3 @@ def test_the_links_are_in_the_pdf() -> None:
     used = {each.decode() for each in re.findall(rb"/Dest \(([^)]+)\)", made)}
     assert used
     assert used <= names
-    assert {f"Q-I-{number:02}" for number in range(1, 33) if number != 28} <= used | {"Q-I-32"}

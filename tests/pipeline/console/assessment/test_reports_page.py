@@ -87,6 +87,7 @@ def test_a_final_report_has_its_files_and_its_anchor(
     assert "Anchor in the audit log" in page
     assert json.loads(lea.get(f"{path}/files/report.json").content)["id"] == identity
     assert lea.get(f"{path}/files/figures.csv").text.count("I-02") > 0
+    assert "-- I-02\n" in lea.get(f"{path}/files/queries.sql").text
     answer = lea.get(f"{path}/files/report.zh.pdf")
     assert (answer.content, answer.headers["content-type"]) == (b"%PDF <!doctype html>"[:20], "application/pdf")
     assert lea.get(f"{path}/files/other.txt").status_code == 422
