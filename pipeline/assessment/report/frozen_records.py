@@ -5,6 +5,7 @@ changed later is found, whatever was deleted. A record may be missing or differe
 shows: the audit log tells that its case was deleted or reopened, or speech that came later joined its case.
 """
 
+import math
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -250,17 +251,22 @@ def _subjects(connection: Connection, window: Window, actions: Sequence[str]) ->
 
 def _cut(connection: Connection, window: Window) -> bool:
     """Tell whether the audit log has lost lines since the end of the window."""
-    oldest = connection.execute(select(AUDIT.c.seq, AUDIT.c.at).order_by(AUDIT.c.seq).limit(1)).one_or_none()
-    return oldest is None or (oldest.seq > 1 and oldest.at >= window.until)
+    return _kept_since(connection) >= window.until
 
 
 def _expired(connection: Connection, window: Window) -> Hashes:
     """Return the quarter hours of the window that began before the first line of an audit log that has lost lines."""
-    oldest = connection.execute(select(AUDIT.c.seq, AUDIT.c.at).order_by(AUDIT.c.seq).limit(1)).one_or_none()
-    if oldest is not None and oldest.seq == 1:
-        return np.zeros(0, np.uint64)
-    gone = (quarter for quarter in quarters(window) if oldest is None or quarter * QUARTER < oldest.at)
+    since = _kept_since(connection)
+    gone = (quarter for quarter in quarters(window) if quarter * QUARTER < since)
     return np.unique(np.fromiter(map(hashed, gone), np.uint64))
+
+
+def _kept_since(connection: Connection) -> float:
+    """Return the time of the first line of an audit log that lost lines; -inf if it is whole, inf if it is empty."""
+    oldest = connection.execute(select(AUDIT.c.seq, AUDIT.c.at).order_by(AUDIT.c.seq).limit(1)).one_or_none()
+    if oldest is None:
+        return math.inf
+    return oldest.at if oldest.seq > 1 else -math.inf
 
 
 def _joined(connection: Connection, window: Window) -> Hashes:
