@@ -74,9 +74,9 @@ def _pieces(text: str) -> list[str]:
 
 
 def by_script(text: str) -> list[str]:
-    """The words of a text with spaces between them, and its other sentences. None if one of the two is too short.
+    """The words of scripts with spaces as one text, and the rest as another. Empty if one of the two is too short.
 
-    However often the script changes, the text is read at most twice more.
+    So a text is read at most twice more, however often its script changes.
     """
     parts = WORDS.split(text) if UNSPACED.search(text) else [text]
     rest, words = " ".join(parts[::2]).strip(), " ".join(parts[1::2])

@@ -121,7 +121,7 @@ def figures_before(connection: Connection, window: Window) -> tuple[Figure, ...]
     """Return the figures of the last final report that ended before a window does, for the trend; without one, nothing.
 
     A report whose window is more than ALIKE longer or shorter does not count, because counts grow with the window. One
-    that this Voxwarden cannot read gives nothing: a trend is less than the figures of now.
+    that this Voxwarden cannot read gives nothing: without a trend, the figures can still be measured.
     """
     columns = [ASSESSMENTS.c[name] for name in Assessment.__struct_fields__]
     length = ASSESSMENTS.c.until - ASSESSMENTS.c.since

@@ -1,4 +1,4 @@
-"""The first page of a report: the conclusion, the figures that matter most, open hazards, and what is not measured."""
+"""The first page of a report: the conclusion, the main figures, open hazards, and indicators that are not measured."""
 
 from msgspec import Struct
 
