@@ -1,7 +1,7 @@
 """The clients of kafka-python with our settings: admin, producer, reader, and the check that a broker answers.
 
 They do the work that Faust does not do. Their connections differ from the library's in two ways: a rejected name or
-password is an error at once, and a refused connection closes its socket.
+password is an error at once, and a socket is closed, also that of a refused or unfinished connection.
 """
 
 import sys
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError, SaslAuthenticationFailedError
@@ -45,7 +46,7 @@ class Direct(KafkaNetSocket):  # type: ignore[misc]
     async def sock_connect(self, net: Any, sock: Any, sockaddr: Any, timeout_at: float | None = None) -> Any:
         try:
             return await super().sock_connect(net, sock, sockaddr, timeout_at=timeout_at)
-        except Exception:
+        except BaseException:  # also where the client is closed meanwhile, which ends this coroutine
             # The library leaves the socket to the garbage collector, which looks at old objects rarely. A long outage
             # could then use up the files that a process may open.
             sock.close()
@@ -53,7 +54,11 @@ class Direct(KafkaNetSocket):  # type: ignore[misc]
 
 
 class Connections(KafkaConnectionManager):  # type: ignore[misc]
-    """Ends the search for a broker when one rejects our credentials."""
+    """Ends the search for a broker when one rejects our credentials, and knows what it has connected."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._transports: WeakSet[Any] = WeakSet()
 
     def update_backoff(self, node_id: Any) -> Any:
         """Return how long to wait before the next attempt, in ms. Called while the error of an attempt is handled."""
@@ -67,7 +72,22 @@ class Connections(KafkaConnectionManager):  # type: ignore[misc]
     async def _build_transport(self, node: Any, timeout_at: float | None = None) -> Any:
         made = await super()._build_transport(node, timeout_at=timeout_at)
         made._sock_recv = partial(last_words, made._sock_recv)
+        self._transports.add(made)
         return made
+
+    def drop(self) -> None:
+        """Close the sockets that still wait to send their last bytes. Their loop has ended, so they never would."""
+        for sock in [each._sock for each in self._transports if each._sock]:
+            sock.close()
+
+
+class NetClient(KafkaNetClient):  # type: ignore[misc]
+    """Leaves no socket open."""
+
+    def close(self, node_id: Any = None) -> None:
+        super().close(node_id)
+        if node_id is None:
+            self._manager.drop()
 
 
 def last_words(receive: Callable[[], ReceivedBytes]) -> ReceivedBytes:
@@ -79,10 +99,10 @@ def last_words(receive: Callable[[], ReceivedBytes]) -> ReceivedBytes:
     return data, None if data else error
 
 
-def connecting(**given: Any) -> KafkaNetClient:
+def connecting(**given: Any) -> NetClient:
     """Make what the library's clients send and receive with."""
     network = NetworkSelector(**given)
-    return KafkaNetClient(network, Connections(network, **(given | {"proxy_url": "direct://"})))
+    return NetClient(network, Connections(network, **(given | {"proxy_url": "direct://"})))
 
 
 def topic_name(topic: Topic, kafka: Kafka) -> str:

@@ -3,9 +3,10 @@
 import gc
 import logging
 import os
+import socket
 import threading
 from collections.abc import Callable
-from contextlib import closing, nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,37 @@ def test_an_answer_counts_also_if_the_broker_closes_the_connection_right_after_i
     end = KafkaConnectionError("socket disconnected")
     received = iter([(b"rejected", end), (b"", end), (b"more", None)])
     assert [last_words(received.__next__) for _ in range(3)] == [(b"rejected", None), (b"", end), (b"more", None)]
+
+
+def test_a_client_that_is_closed_while_it_connects_closes_its_socket() -> None:
+    """An open socket is a warning, so an error."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as stack:
+        for _ in range(2):  # they fill the queue of connections that wait, so that the next one gets no answer
+            first = stack.enter_context(socket.socket())
+            first.setblocking(False)
+            first.connect_ex(full.getsockname())
+        with closing(connecting(bootstrap_servers=[address(full)])) as client:
+            client.maybe_connect("bootstrap-0")
+            client.poll(timeout_ms=10)
+
+
+def test_a_client_that_is_closed_while_it_sends_closes_its_socket() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as deaf,
+        closing(connecting(bootstrap_servers=[address(deaf)])) as client,
+    ):
+        (broker,) = client._manager.cluster.bootstrap_brokers()
+        transport = client._net.run(client._manager._build_transport, broker)
+        transport.write(bytes(1 << 24))
+        transport.close()
+        sending = transport._sock
+        assert sending.fileno() >= 0
+    assert sending.fileno() == -1
+
+
+def address(server: socket.socket) -> str:
+    host, port = server.getsockname()
+    return f"{host}:{port}"
 
 
 def test_other_errors_pass() -> None:
