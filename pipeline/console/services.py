@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
+from sqlalchemy import Connection
 
 from pipeline.base.metrics import Metrics
 from pipeline.console.background_figures import BackgroundFigures
@@ -14,7 +15,9 @@ from pipeline.console.fields import CaseId
 from pipeline.console.policy.draft_trials import DraftTrials, RecentSpeech
 from pipeline.judge import labels
 from pipeline.judge.labels import Labels
+from pipeline.review.accounts import wellness
 from pipeline.review.accounts.sign_in import LoginSession, PasswordChecker
+from pipeline.review.accounts.wellness import Meter
 from pipeline.review.audit_watch import Anchoring, ChainWatch
 from pipeline.review.cases import eligibility, reading
 from pipeline.review.cases.speaker_measures import Measures
@@ -96,6 +99,11 @@ async def _signed(request: Request) -> LoginSession:
 
 
 Signed = Annotated[LoginSession, Depends(_signed)]
+
+
+def load_of(services: Services, connection: Connection, session: LoginSession) -> Meter:
+    """Return the load of the person who is signed in."""
+    return wellness.meter(connection, session.account.name, session.account.preferences.comfort, services.clock())
 
 
 def _case(services: TheServices, session: Signed, case: CaseId) -> str:

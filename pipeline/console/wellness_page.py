@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.console.rendering import page
-from pipeline.console.services import Services, Signed, TheServices
+from pipeline.console.services import Services, Signed, TheServices, load_of
 from pipeline.review.accounts import accounts, wellness
 from pipeline.review.accounts.accounts import ViewingLimits
 from pipeline.review.accounts.sign_in import LoginSession
@@ -26,9 +26,8 @@ Switch = Annotated[Literal["on", "off"], Form()]
 @router.get("", response_class=HTMLResponse)
 def wellness_page(request: Request, services: TheServices, session: Signed) -> Response:
     """Show the person's load and limits."""
-    name, now = session.account.name, services.clock()
     with services.database.read() as connection:
-        meter = wellness.meter(connection, name, session.account.preferences.comfort, now)
+        meter = load_of(services, connection, session)
     return page(request, "wellness.html", meter=meter, labels=services.labels.labels)
 
 
@@ -49,7 +48,7 @@ def put_off_break(request: Request, services: TheServices, session: Signed) -> R
 
 def _meter(request: Request, services: Services, session: LoginSession, *, later: bool) -> Response:
     with services.database.read() as connection:
-        meter = wellness.meter(connection, session.account.name, session.account.preferences.comfort, services.clock())
+        meter = load_of(services, connection, session)
     return page(request, "wellness_meter.html", meter=meter, later=later)
 
 

@@ -28,6 +28,7 @@ from pipeline.review.cases import (
     eligibility,
     notes,
     phrase_muting,
+    reading,
     user_reports,
 )
 from pipeline.review.cases.case_values import Choice
@@ -183,7 +184,7 @@ def _cases(stack: Stack) -> dict[str, str]:
         for number, case in enumerate((new[5], new[11])):
             deciding.decide(connection, case, marked, Choice(verdict=VERDICTS[2 * number], note=mark), now - HOUR)
         deciding.decide(connection, new[2], "ana", Choice(verdict="dismiss", reason="joke", note=mark), now - HOUR)
-        label, term, _ = phrase_muting.offered(connection, new[2], now)[0]
+        label, term, _ = phrase_muting.offered(connection, reading.case(connection, new[2]), now)[0]
         phrase_muting.ask_to_mute(connection, new[2], label, term, marked, now, approve=True)
         notes.add_note(connection, new[0], marked, f"@lea, he said it before. Look{mark}", now - 600)
         assigning.move(connection, new[12:14], "lea", marked, "workload", now - 300, HOUR)

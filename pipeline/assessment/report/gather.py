@@ -68,8 +68,10 @@ class QueryLog:
     def note(self, _connection: Any, _cursor: Any, statement: str, _values: Any, context: Any, _many: bool) -> None:
         """Note one statement. SQLAlchemy calls it."""
         if context is not None and context.invoked_statement is not None:  # None: plain SQL, such as PRAGMA
-            name = context.execution_options.get(PURPOSE, "")
-            self._found.setdefault(name, {})[statement] = context.invoked_statement
+            name, asked = context.execution_options.get(PURPOSE, ""), context.invoked_statement
+            # A statement that is built once gets its values when it runs.
+            known = asked.params(context.compiled_parameters[0]) if asked.is_select else asked
+            self._found.setdefault(name, {})[statement] = known
 
     def queries(self) -> Queries:
         """Return the SQL by purpose."""

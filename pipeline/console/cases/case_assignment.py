@@ -13,7 +13,7 @@ from pipeline.console.cases.case_page import case_values
 from pipeline.console.cases.queue_page import Asked, Filters, wanted_by
 from pipeline.console.fields import IdForm, NameForm, WordForm
 from pipeline.console.rendering import explain, page, reader_language
-from pipeline.console.services import Services, Signed, TheCase, TheServices
+from pipeline.console.services import Services, Signed, TheCase, TheServices, load_of
 from pipeline.review import audit_log
 from pipeline.review.accounts import wellness
 from pipeline.review.cases import assigning, case_queue, leases, reading
@@ -52,7 +52,7 @@ def open_case(
             if elsewhere:
                 lease, refused = None, services.texts.say(reader_language(request), "desk.elsewhere")
             else:
-                wellness.allow(connection, name, session.account.preferences.comfort, now)
+                wellness.allow(load_of(services, connection, session))
                 lease, refused = leases.claim(connection, case, name, now, leases.LEASE_SECONDS), ""
         except Missing:  # a CaseError, too, but there is no case to show
             raise
@@ -70,8 +70,9 @@ def open_next(request: Request, services: TheServices, session: Signed, asked: F
     for _ in range(TRIES):
         try:
             with services.database.write() as connection:
-                wellness.allow(connection, session.account.name, session.account.preferences.comfort, services.clock())
-                wanted = wanted_by(services, connection, session, asked)
+                load = load_of(services, connection, session)
+                wellness.allow(load)
+                wanted = wanted_by(services, connection, session, asked, load)
                 case = case_queue.next_free(connection, session.account.name, services.clock(), wanted)
                 if case is None:
                     break

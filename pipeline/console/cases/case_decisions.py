@@ -75,7 +75,7 @@ def decide_case(
             )
             # Read before the commit: afterwards, another request may have changed the case.
             first = first_reviews(connection, [made])
-            offers = phrase_muting.offered(connection, case, now) if verdict == "dismiss" else []
+            offers = phrase_muting.offered(connection, reading.case(connection, case), now)
     except Missing:  # a CaseError, too, but there is no case to show
         raise
     except CaseError as error:
@@ -207,7 +207,7 @@ def mute_phrase(
     with services.database.write() as connection:
         approve = allowed("approve_phrase", account.role)
         phrase_muting.ask_to_mute(connection, case, label, term, account.name, now, approve=approve)
-        offers = phrase_muting.offered(connection, case, now)
+        offers = phrase_muting.offered(connection, reading.case(connection, case), now)
     return page(request, "mute_offer.html", case_id=case, offers=offers)
 
 

@@ -141,10 +141,11 @@ def case_values(services: Services, case: str, lease: Lease | None = None, elsew
     `elsewhere`: the reader holds another case in another tab, so that this page offers to take this case instead.
     """
     with services.database.read() as connection:
-        found, reported = case_view(connection, case), user_reports.of_case(connection, case)
+        found = case_view(connection, case)
+        reported = user_reports.of_original(connection, found.kin[0])
         enforced = enforcements.of_case(connection, case)
-        proposal = services.measures.propose(connection, found.case, services.clock())
-        offers = phrase_muting.offered(connection, case, services.clock())
+        proposal = services.measures.propose(connection, found.case, services.clock(), found.kin)
+        offers = phrase_muting.offered(connection, found.case, services.clock())
         clip_state = awaited_clips.state_of(connection, case)
     picture = outline(services.evidence, found.clip) if found.clip else None
     return {

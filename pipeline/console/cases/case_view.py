@@ -35,6 +35,8 @@ class RoomFlag:
 @dataclass(frozen=True, slots=True)
 class PageView:
     file: CaseFile
+    kin: list[str]
+    """The ids of the original case and of all its copies."""
     transcript: tuple[RoomFlag, ...]
     around: tuple[RoomFlag, ...]
     """Other flags of the room at the same time, by all speakers."""
@@ -84,15 +86,17 @@ def case_view(connection: Connection, identity: str) -> PageView:
     """
     file = reading.case_file(connection, identity)
     case = file.case
-    kin = quality_checks.family(connection, identity)
+    check = quality_checks.check_of(connection, identity)
+    kin = quality_checks.family_of(connection, identity, check)
     return PageView(
         file,
+        kin,
         tuple(RoomFlag(flag, identity, tokens(flag), mine=True) for flag in without_repeats(file.flags)),
         _around(connection, file, kin),
         _history(connection, case, kin),
         _similar(connection, case, kin),
         leases.lease_of(connection, identity),
-        check.kind if (check := quality_checks.check_of(connection, identity)) else None,
+        check.kind if check else None,
         quality_checks.golden_verdict(connection, identity),
     )
 
@@ -105,7 +109,7 @@ def _around(connection: Connection, file: CaseFile, kin: Sequence[str]) -> tuple
     """
     case, mine = file.case, {flag.utterance for flag in file.flags}
     # The times of a golden copy are moved to the present, so the room's flags move, too.
-    said = connection.scalar(select(CASES.c.start).where(CASES.c.id == kin[0]))
+    said = case.start if case.id == kin[0] else connection.scalar(select(CASES.c.start).where(CASES.c.id == kin[0]))
     later = 0.0 if said is None else case.start - said
     query = (
         select(FLAGS)

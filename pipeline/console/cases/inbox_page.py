@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Select, exists, func, select
 from pipeline.console.access_table import allowed
 from pipeline.console.cases.queue_page import Asked, wanted_by
 from pipeline.console.rendering import page
-from pipeline.console.services import Signed, TheServices
-from pipeline.review.accounts import accounts, wellness
+from pipeline.console.services import Signed, TheServices, load_of
+from pipeline.review.accounts import accounts
 from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.review.accounts.wellness import SEVERE
 from pipeline.review.cases import appeals, case_queue, notes
@@ -87,7 +87,7 @@ def inbox_due(
             "queue": case_queue.count_queue(connection, wanted, COUNTED),
             "appeals": appeals.open_count(connection, COUNTED),
         }
-        quiet = wellness.meter(connection, session.account.name, session.account.preferences.comfort, now).on_break
+        quiet = load_of(services, connection, session).on_break
         # A page without `since` was just opened. Its first answer sets `at`, so old news make no notifications. During
         # a break `at` stays, so that the news come afterwards.
         if since is None or quiet:

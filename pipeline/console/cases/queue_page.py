@@ -15,10 +15,11 @@ from sqlalchemy import Connection
 from pipeline.console.cases.marked_text import TextPiece, excerpt
 from pipeline.console.fields import NO_CONTROL, NameQuery
 from pipeline.console.rendering import page
-from pipeline.console.services import Services, Signed, TheServices
+from pipeline.console.services import Services, Signed, TheServices, load_of
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.accounts import wellness
 from pipeline.review.accounts.sign_in import LoginSession
+from pipeline.review.accounts.wellness import Meter
 from pipeline.review.cases import assigning, case_queue, eligibility, leases, speaker_measures
 from pipeline.review.cases.case_queue import QueueFilter
 from pipeline.review.cases.case_values import Case
@@ -166,16 +167,19 @@ def delete_view(services: TheServices, session: Signed, view: ViewId) -> Respons
     return RedirectResponse(gone.href, 303)
 
 
-def wanted_by(services: Services, connection: Connection, session: LoginSession, asked: Asked) -> QueueFilter:
+def wanted_by(
+    services: Services, connection: Connection, session: LoginSession, asked: Asked, load: Meter | None = None
+) -> QueueFilter:
     """Return the request's filter without the cases that this person does not get.
 
     They do not get checks of their own decisions, labels that they excluded, and severe cases above their limit.
-    They also do not get cases outside their skills, or reserved for another person.
+    They also do not get cases outside their skills, or reserved for another person. `load` is theirs, if it is known.
     """
-    account, now = session.account, services.clock()
-    without = wellness.without(connection, account.name, account.preferences.comfort, now)
+    name, now = session.account.name, services.clock()
     return msgspec.structs.replace(
-        asked.wanted, without=without, eligibility=eligibility.eligibility_of(connection, account.name, now)
+        asked.wanted,
+        without=wellness.without(connection, name, load or load_of(services, connection, session), now),
+        eligibility=eligibility.eligibility_of(connection, name, now),
     )
 
 

@@ -20,7 +20,7 @@ from pipeline.console.cases.case_timeline import clip_sound, outline
 from pipeline.console.cases.case_view import case_view, without_repeats
 from pipeline.console.cases.marked_text import found_row, marked
 from pipeline.console.rendering import label_name, page, reader_language, zone_of
-from pipeline.console.services import Services, Signed, TheCase, TheServices
+from pipeline.console.services import Services, Signed, TheCase, TheServices, load_of
 from pipeline.contract.messages import Flag, HeardKind
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review import audit_log
@@ -180,7 +180,8 @@ def address(q: str) -> str:
 def viewer_of(services: Services, connection: Connection, session: LoginSession) -> Viewer:
     """Return what this person sees of the cases. Those that their queue leaves out are left out here, too."""
     account = session.account
-    without = wellness.without(connection, account.name, account.preferences.comfort, services.clock())
+    load = load_of(services, connection, session)
+    without = wellness.without(connection, account.name, load, services.clock())
     return Viewer(without, eligibility.users_of(connection, account.name), account.role in AUDIT)
 
 

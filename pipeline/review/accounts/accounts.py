@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.base.errors import AccountError
@@ -20,6 +20,8 @@ from pipeline.review.accounts.passwords import PasswordHash
 from pipeline.review.database import fields_of
 from pipeline.review.tables.core import ACCOUNTS, SESSIONS
 from pipeline.review.tables.people_tables import INVITATIONS
+
+ACCOUNT = select(ACCOUNTS).where(ACCOUNTS.c.name == bindparam("name"))
 
 Role = Literal["moderator", "lead", "auditor", "admin"]
 Minutes = Annotated[int, Meta(ge=5, le=720)]
@@ -111,7 +113,7 @@ def add_account(
 
 def find_account(connection: Connection, name: str) -> Account | None:
     """Return the account with this name; None if there is none."""
-    row = connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.name == name)).one_or_none()
+    row = connection.execute(ACCOUNT, {"name": name}).one_or_none()
     return _account(row) if row else None
 
 

@@ -11,7 +11,7 @@ Each function runs in a transaction that the caller opened. Times are UTC second
 from collections.abc import Collection
 from typing import Literal
 
-from sqlalchemy import Connection, Select, delete, func, literal, select, tuple_
+from sqlalchemy import Connection, Select, bindparam, delete, func, literal, select, tuple_
 
 from pipeline.review.database import insert_new, upsert
 from pipeline.review.tables.core import ACCOUNTS, SESSIONS
@@ -27,6 +27,15 @@ QUARTER = 900
 """Seconds of a quarter hour."""
 
 Presence = Literal["here", "resting", "away"]
+
+PRESENT = select(
+    PRESENCE.c.account,
+    PRESENCE.c.account.in_(select(BREAKS.c.account).where(BREAKS.c.ended_at.is_(None))),
+).where(
+    PRESENCE.c.seen_at > bindparam("open"),
+    PRESENCE.c.account.in_(select(SESSIONS.c.account).where(SESSIONS.c.seen_at > bindparam("active"))),
+)
+"""The accounts that are here or on a break, and whether they are on a break."""
 
 
 def note_presence(connection: Connection, accounts: Collection[str], at: float) -> None:
@@ -49,12 +58,8 @@ def forget_duty(connection: Connection, before: float) -> None:
 
 def all_presences(connection: Connection, at: float) -> dict[str, Presence]:
     """Return the presence of each account that is here or on a break. All others are away."""
-    active = select(SESSIONS.c.account).where(SESSIONS.c.seen_at > at - IDLE_SECONDS)
-    open_pages = select(PRESENCE.c.account).where(PRESENCE.c.seen_at > at - GONE_SECONDS)
-    resting = set(connection.scalars(select(BREAKS.c.account).where(BREAKS.c.ended_at.is_(None))))
-    present = connection.scalars(open_pages.where(PRESENCE.c.account.in_(active)))
-    found: dict[str, Presence] = {name: "resting" if name in resting else "here" for name in present}
-    return found
+    rows = connection.execute(PRESENT, {"active": at - IDLE_SECONDS, "open": at - GONE_SECONDS})
+    return {name: "resting" if resting else "here" for name, resting in rows}
 
 
 def people_here(connection: Connection, at: float) -> frozenset[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from hashlib import sha256
 
 from msgspec import Struct
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from pipeline.base.errors import AccountError, TooManyTries
 from pipeline.review import audit_log
@@ -19,6 +19,7 @@ from pipeline.review.accounts.login_limits import KNOWN, STRANGERS, HashTurns, K
 from pipeline.review.database import Database
 from pipeline.review.tables.core import ACCOUNTS, SESSIONS
 
+SESSION = select(SESSIONS).where(SESSIONS.c.id == bindparam("id"))
 STRANGER = "stranger"
 """The actor of a refused sign-in: it may not be the account's owner."""
 
@@ -158,7 +159,7 @@ def begin_session(connection: Connection, account: str, at: float) -> str:
 
 def find_session(connection: Connection, token: str, at: float) -> LoginSession | None:
     """Return the session of the cookie `token`; None if it has expired or its account is disabled."""
-    row = connection.execute(select(SESSIONS).where(SESSIONS.c.id == _id(token))).one_or_none()
+    row = connection.execute(SESSION, {"id": _id(token)}).one_or_none()
     if row is None or row.created_at < at - LONGEST_SESSION_SECONDS or row.seen_at < at - IDLE_SESSION_SECONDS:
         return None
     account = accounts.find_account(connection, row.account)

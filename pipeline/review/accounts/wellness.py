@@ -8,10 +8,9 @@ Each function runs in a transaction that the caller opened. Times are UTC second
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from pipeline.base.errors import CaseError
 from pipeline.review.accounts.accounts import ViewingLimits
@@ -29,6 +28,23 @@ REST_SECONDS = 600.0
 """Seconds without an action that also count as a break."""
 LONGEST_BREAK_SECONDS = 1_800.0
 """The most seconds that a lease stays valid during a break."""
+
+
+# The queue and the next case run these.
+DECIDED = (
+    select(DECISIONS.c.at, CASES.c.severity)
+    .join(CASES, CASES.c.id == DECISIONS.c.case_id)
+    .where(DECISIONS.c.at > bindparam("since"), DECISIONS.c.moderator == bindparam("account"))
+)
+HEARD = select(LISTENED.c.at, LISTENED.c.seconds).where(
+    LISTENED.c.account == bindparam("account"), LISTENED.c.at > bindparam("since")
+)
+LAST_BREAK = (
+    select(BREAKS)
+    .where(BREAKS.c.account == bindparam("account"), BREAKS.c.started_at > bindparam("since"))
+    .order_by(BREAKS.c.id.desc())
+    .limit(1)
+)
 
 
 class Meter(Struct, frozen=True):
@@ -80,9 +96,11 @@ def listen(connection: Connection, account: str, seconds: float, at: float) -> N
 
 def meter(connection: Connection, account: str, comfort: ViewingLimits, at: float) -> Meter:
     """Return the load of `account` at `at` (UTC seconds). `comfort` holds the person's limits."""
-    decided = _decided(connection, account, at - SHIFT_SECONDS)
-    listened = _listened(connection, account, at - SHIFT_SECONDS)
-    rest = _last_break(connection, account, at - SHIFT_SECONDS)
+    shift = {"account": account, "since": at - SHIFT_SECONDS}
+    # Undone decisions count, because the person saw the content.
+    decided = [(row.at, row.severity >= SEVERE) for row in connection.execute(DECIDED, shift)]
+    listened = [(row.at, row.seconds) for row in connection.execute(HEARD, shift)]
+    rest = connection.execute(LAST_BREAK, shift).one_or_none()
     resting = rest is not None and rest.ended_at is None
     rested = (rest.ended_at or at) if rest else 0.0
     acts = (moment for moment, _ in (*decided, *listened) if moment >= rested)
@@ -98,22 +116,23 @@ def meter(connection: Connection, account: str, comfort: ViewingLimits, at: floa
     )
 
 
-def without(connection: Connection, account: str, comfort: ViewingLimits, at: float) -> Without:
+def without(connection: Connection, account: str, load: Meter, at: float) -> Without:
     """Return the cases, labels and severity that the queue does not give to this person."""
-    severe = SEVERE if meter(connection, account, comfort, at).over_severe else None
     return Without(
-        cases=quality_checks.barred(connection, account, at), labels=frozenset(comfort.without), severity=severe
+        cases=quality_checks.barred(connection, account, at),
+        labels=frozenset(load.comfort.without),
+        severity=SEVERE if load.over_severe else None,
     )
 
 
-def allow(connection: Connection, account: str, comfort: ViewingLimits, at: float) -> None:
+def allow(load: Meter) -> None:
     """Raise CaseError if the person has reached their own limit of listening minutes."""
-    if meter(connection, account, comfort, at).over_minutes:
+    if load.over_minutes:
         raise CaseError(
-            f"You have listened for {comfort.most_minutes} minutes in this shift, which is your own limit",
+            f"You have listened for {load.comfort.most_minutes} minutes in this shift, which is your own limit",
             "Stop for today, or raise the limit on your wellness page.",
             text="listened",
-            minutes=comfort.most_minutes,
+            minutes=load.comfort.most_minutes,
         )
 
 
@@ -174,26 +193,3 @@ def stretch(acts: Iterable[float], at: float) -> float | None:
             began = before
         before = moment
     return began
-
-
-def _decided(connection: Connection, account: str, since: float) -> list[tuple[float, bool]]:
-    """Return for each decision its time and whether the case was severe.
-
-    Undone decisions count, because the person saw the content.
-    """
-    query = (
-        select(DECISIONS.c.at, CASES.c.severity)
-        .join(CASES, CASES.c.id == DECISIONS.c.case_id)
-        .where(DECISIONS.c.at > since, DECISIONS.c.moderator == account)
-    )
-    return [(row.at, row.severity >= SEVERE) for row in connection.execute(query)]
-
-
-def _listened(connection: Connection, account: str, since: float) -> list[tuple[float, float]]:
-    query = select(LISTENED.c.at, LISTENED.c.seconds).where(LISTENED.c.account == account, LISTENED.c.at > since)
-    return [(row.at, row.seconds) for row in connection.execute(query)]
-
-
-def _last_break(connection: Connection, account: str, since: float) -> Row[Any] | None:
-    query = select(BREAKS).where(BREAKS.c.account == account, BREAKS.c.started_at > since)
-    return connection.execute(query.order_by(BREAKS.c.id.desc()).limit(1)).one_or_none()

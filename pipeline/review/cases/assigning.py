@@ -111,7 +111,8 @@ def move(
     locked = _lock(connection, cases)
     made = Move(str(uuid.uuid4()), account, tuple(case.id for case in locked))
     # What the person opted out of stays private, so the lead's move succeeds all the same.
-    private = wellness.without(connection, account, person.preferences.comfort, at)
+    load = wellness.meter(connection, account, person.preferences.comfort, at)
+    private = wellness.without(connection, account, load, at)
     before = _assigned(connection, made.cases)
     for case in locked:
         # A case that the person opted out of is reserved for nobody. The lead cannot see that.

@@ -91,7 +91,7 @@ def ranking_of(known: "Labels", settings: Settings) -> Ranking:
     )
 
 
-PAGE = 50
+PAGE = 30
 SEARCHED = 1_000
 """The most open cases that `like` searches."""
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, and_, exists, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Connection, FromClause, Row, and_, bindparam, exists, or_, select
 
 from pipeline.base.errors import AccountError, Involved
 from pipeline.review import audit_log
@@ -67,6 +67,11 @@ class Skills(Struct, frozen=True, kw_only=True):
 
 EVERY = Skills(escalated=True)
 """All cases."""
+_SKILLS = select(ACCOUNTS.c.name, ACCOUNTS.c.role, SKILLS).outerjoin(SKILLS, SKILLS.c.account == ACCOUNTS.c.name)
+ONE_SKILLS = _SKILLS.where(ACCOUNTS.c.name == bindparam("name"))
+ALL_SKILLS = _SKILLS.where(ACCOUNTS.c.role.in_(DECIDING), ACCOUNTS.c.disabled.is_(False)).order_by(ACCOUNTS.c.name)
+SUBJECT = select(ACCOUNTS.c.oidc_subject).where(ACCOUNTS.c.name == bindparam("name"))
+ASSIGNED = select(exists().where(ASSIGNMENTS.c.account == bindparam("name")))
 
 
 def skills_of(connection: Connection, account: str) -> Skills:
@@ -79,13 +84,9 @@ def skills_of(connection: Connection, account: str) -> Skills:
 
 def all_skills(connection: Connection, account: str = "") -> dict[str, Skills]:
     """Return the skills of each account that decides and is enabled, by name. With `account`, return only this one."""
-    query = select(ACCOUNTS.c.name, ACCOUNTS.c.role, SKILLS).outerjoin(SKILLS, SKILLS.c.account == ACCOUNTS.c.name)
-    if account:
-        # Disabled accounts and auditors, too: a name that is not found gets all cases (`skills_of`).
-        query = query.where(ACCOUNTS.c.name == account)
-    else:
-        query = query.where(ACCOUNTS.c.role.in_(DECIDING), ACCOUNTS.c.disabled.is_(False))
-    return {row.name: _skills(row) for row in connection.execute(query.order_by(ACCOUNTS.c.name))}
+    # Disabled accounts and auditors, too: a name that is not found gets all cases (`skills_of`).
+    query = ONE_SKILLS if account else ALL_SKILLS
+    return {row.name: _skills(row) for row in connection.execute(query, {"name": account})}
 
 
 def change_skills(connection: Connection, account: str, skills: Skills, by: str, at: float) -> None:
@@ -110,8 +111,8 @@ def _skills(row: Row[Any]) -> Skills:
 
 def is_party(connection: Connection, case: Case, account: str) -> bool:
     """Tell whether the account speaks in the case, or reported it."""
-    theirs = involves(users_of(connection, account))
-    return connection.scalar(select(CASES.c.id).where(CASES.c.id == case.id, theirs)) is not None
+    given = {"case": case.id, "users": users_of(connection, account)}
+    return connection.scalar(PARTY, given) is not None
 
 
 def check_party(connection: Connection, case: Case, account: str) -> None:
@@ -129,26 +130,32 @@ def users_of(connection: Connection, account: str) -> frozenset[str]:
 
     An account belongs to the user of the app whose id equals the account's name or its `sub` at the identity provider.
     """
-    stored = connection.scalar(select(ACCOUNTS.c.oidc_subject).where(ACCOUNTS.c.name == account)) or ""
+    stored = connection.scalar(SUBJECT, {"name": account}) or ""
     _, _, subject = stored.partition(" ")  # stored as "ISSUER SUB"
     # An empty speaker is the whole room, and an empty reporter was not named. Both are no person.
     return frozenset({account, subject} - {""})
 
 
-def involves(users: Collection[str], cases: FromClause = CASES) -> ColumnElement[bool]:
+def involves(users: Collection[str] | BindParameter[str], cases: FromClause = CASES) -> ColumnElement[bool]:
     """Return the condition on a row of `cases` that one of these users speaks in it, or reported it."""
     reported = select(REPORTS.c.case_id).where(REPORTS.c.reporter.in_(users))
     heard = select(VOICES.c.case_id).where(VOICES.c.speaker.in_(users))
     return or_(cases.c.speaker.in_(users), cases.c.id.in_(reported), cases.c.id.in_(heard))
 
 
+PARTY = select(CASES.c.id).where(CASES.c.id == bindparam("case"), involves(bindparam("users", expanding=True)))
+"""Finds the case if one of the users is a party to it."""
+
+
 def check_escalated(connection: Connection, case: Case, account: str) -> None:
     """Raise Involved if the case is escalated, and the account escalated it or may not decide escalated cases."""
+    if case.status != "escalated":
+        return
     if connection.scalar(select(CASES.c.id).where(CASES.c.id == case.id, escalated_by(account))):
         raise Involved(
             f"{account} has escalated case {case.id}", "Another moderator must decide it.", text="own_escalation"
         )
-    if case.status == "escalated" and not skills_of(connection, account).escalated:
+    if not skills_of(connection, account).escalated:
         raise Involved(
             f"Case {case.id} is escalated, and {account} may not decide such cases",
             "A lead decides it, or gives the right.",
@@ -236,7 +243,7 @@ def assigned_to(account: str) -> ColumnElement[bool]:
 
 def has_assigned(connection: Connection, account: str) -> bool:
     """Tell whether any case is assigned to `account`."""
-    return bool(connection.scalar(select(exists().where(ASSIGNMENTS.c.account == account))))
+    return bool(connection.scalar(ASSIGNED, {"name": account}))
 
 
 def unassigned() -> ColumnElement[bool]:

@@ -19,6 +19,7 @@ from pipeline.contract.messages import Flag
 from pipeline.judge import verdict
 from pipeline.review import audit_log
 from pipeline.review.cases import reading
+from pipeline.review.cases.case_values import Case
 from pipeline.review.database import fields_of
 from pipeline.review.tables.case_tables import MUTED_PHRASES
 from pipeline.review.tables.core import CASES
@@ -51,17 +52,17 @@ class MutedPhrase(Struct, frozen=True, kw_only=True):
     ended_by: str | None = None
 
 
-def offered(connection: Connection, case: str, at: float) -> list[tuple[str, str, MutedPhrase | None]]:
+def offered(connection: Connection, case: Case, at: float) -> list[tuple[str, str, MutedPhrase | None]]:
     """Return the terms (label, term) that alone led to a dismissed case, each with its mute at `at`, if there is one.
 
     The result is empty if the case is not dismissed, or if anything else led to it.
     """
-    found = reading.case(connection, case)
-    flags = reading.flags(connection, case)
-    causes = [verdict.terms_alone(flag.reasons) for flag in flags]
-    if found.verdict != "dismiss" or found.drill or not all(causes):
+    if case.verdict != "dismiss" or case.drill:
         return []
-    known = {(one.label, one.term): one for one in in_room(connection, found.room, at)}
+    causes = [verdict.terms_alone(flag.reasons) for flag in reading.flags(connection, case.id)]
+    if not all(causes):
+        return []
+    known = {(one.label, one.term): one for one in in_room(connection, case.room, at)}
     return [(label, term, known.get((label, term))) for label, term in sorted(set[tuple[str, str]]().union(*causes))]
 
 
@@ -75,7 +76,7 @@ def ask_to_mute(
     """
     # Two people may ask for the same phrase at once, or exceed MOST together.
     lock(connection)
-    known = {(label, term): muted for label, term, muted in offered(connection, case, at)}
+    known = {(label, term): muted for label, term, muted in offered(connection, reading.case(connection, case), at)}
     if (label, term) not in known:
         raise CaseError(
             "This phrase cannot be muted", "Only what alone led to a dismissed case can be muted.", text="phrase"

@@ -1,11 +1,11 @@
 """Reads of the review store. The caller opens the connection."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, Select, func, select, tuple_
+from sqlalchemy import Connection, Row, Select, bindparam, func, select, tuple_
 from sqlalchemy import case as case_when
 
 from pipeline.base.errors import Missing
@@ -19,6 +19,21 @@ T = TypeVar("T")
 
 UNDO_REACH = 60.0
 """Seconds. No undo window is longer."""
+
+# Each request for a case runs these. To build a statement takes SQLAlchemy as long as SQLite takes to answer it.
+CASE = select(CASES).where(CASES.c.id == bindparam("case"))
+CASE_LOCKED = CASE.with_for_update()
+FLAGS_OF = (
+    select(FLAGS)
+    .where(FLAGS.c.case_id == bindparam("case"), FLAGS.c.linked == bindparam("linked"))
+    .order_by(FLAGS.c.start, FLAGS.c.id)
+)
+EVIDENCE_OF = (
+    select(EVIDENCE).where(EVIDENCE.c.case_id == bindparam("case")).order_by(EVIDENCE.c.seconds.desc(), EVIDENCE.c.path)
+)
+DECISIONS_OF = (
+    select(DECISIONS).where(DECISIONS.c.case_id == bindparam("case")).order_by(DECISIONS.c.at, DECISIONS.c.id)
+)
 
 
 def cases(connection: Connection, filters: Filters, after: tuple[float, str] | None, limit: int) -> list[Case]:
@@ -39,8 +54,7 @@ def case(connection: Connection, identity: str, lock: bool = False) -> Case:
 
     Raises Missing if there is none.
     """
-    query = select(CASES).where(CASES.c.id == identity)
-    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    row = connection.execute(CASE_LOCKED if lock else CASE, {"case": identity}).one_or_none()
     if row is None:
         raise Missing(f"There is no case {identity}", "`voxwarden cases list` shows the ids.", text="missing_case")
     return case_of(row)
@@ -69,8 +83,7 @@ def case_file(connection: Connection, identity: str) -> CaseFile:
 
 def flags(connection: Connection, case_id: str, linked: bool = False) -> tuple[Flag, ...]:
     """Return the flags of a case by time: those it consists of, or with `linked` those after its decision."""
-    query = select(FLAGS).where(FLAGS.c.case_id == case_id, FLAGS.c.linked.is_(linked))
-    return flags_of(connection, query.order_by(FLAGS.c.start, FLAGS.c.id))
+    return tuple(flag_of(row) for row in connection.execute(FLAGS_OF, {"case": case_id, "linked": linked}))
 
 
 def flags_of(connection: Connection, query: Select[Any]) -> tuple[Flag, ...]:
@@ -83,22 +96,20 @@ def flag_of(row: Row[Any]) -> Flag:
 
 def evidence(connection: Connection, case_id: str) -> tuple[Evidence, ...]:
     """Return the clips of a case, longest first."""
-    query = select(EVIDENCE).where(EVIDENCE.c.case_id == case_id)
-    return evidence_of(connection, query.order_by(EVIDENCE.c.seconds.desc(), EVIDENCE.c.path))
+    return _of_case(connection.execute(EVIDENCE_OF, {"case": case_id}), Evidence)
 
 
 def evidence_of(connection: Connection, query: Select[Any]) -> tuple[Evidence, ...]:
-    return _of_case(connection, query, Evidence)
+    return _of_case(connection.execute(query), Evidence)
 
 
 def decisions(connection: Connection, case_id: str) -> tuple[Decision, ...]:
     """Return the decisions on a case by time, undone ones included."""
-    query = select(DECISIONS).where(DECISIONS.c.case_id == case_id)
-    return decisions_of(connection, query.order_by(DECISIONS.c.at, DECISIONS.c.id))
+    return _of_case(connection.execute(DECISIONS_OF, {"case": case_id}), Decision)
 
 
 def decisions_of(connection: Connection, query: Select[Any]) -> tuple[Decision, ...]:
-    return _of_case(connection, query, Decision)
+    return _of_case(connection.execute(query), Decision)
 
 
 def decisions_since(connection: Connection, since: float) -> tuple[Decision, ...]:
@@ -122,9 +133,8 @@ def case_of(row: Row[Any]) -> Case:
     return msgspec.convert(fields_of(row), Case)
 
 
-def _of_case(connection: Connection, query: Select[Any], kind: type[T]) -> tuple[T, ...]:
-    rows = [fields_of(row) for row in connection.execute(query)]
-    return tuple(msgspec.convert(row | {"case": row["case_id"]}, kind) for row in rows)
+def _of_case(rows: Iterable[Row[Any]], kind: type[T]) -> tuple[T, ...]:
+    return tuple(msgspec.convert(fields_of(row) | {"case": row.case_id}, kind) for row in rows)
 
 
 class OpenGroup(Struct, frozen=True, kw_only=True):

@@ -103,6 +103,8 @@ def _by_speaker(rows: Iterable[Row[Any]]) -> Mapping[str, list[Row[Any]]]:
 
 def _given(connection: Connection, cases: Collection[str]) -> Mapping[str, Row[Any]]:
     """Return what the standing decision of each case gave."""
+    if not cases:
+        return {}
     query: Select[Any] = (
         select(DECISIONS.c.case_id, DECISIONS.c.label, DECISIONS.c.action, DECISIONS.c.duration_seconds)
         .where(DECISIONS.c.case_id.in_(cases), DECISIONS.c.undone.is_(None))
@@ -166,11 +168,16 @@ class Measures:
         """Return the ladder for a case with this label and severity (0 to 3)."""
         return self._of_label.get(label, self._of_severity.get(severity, self._ladder))
 
-    def propose(self, connection: Connection, case: Case, at: float) -> Proposal | None:
-        """Return what the ladder proposes for a case at `at` (UTC seconds). None: it is about a whole room."""
+    def propose(
+        self, connection: Connection, case: Case, at: float, kin: Collection[str] | None = None
+    ) -> Proposal | None:
+        """Return what the ladder proposes for a case at `at` (UTC seconds). None: it is about a whole room.
+
+        `kin` are the ids of the case and of its copies, if they are known.
+        """
         if case.speaker == WHOLE_ROOM:
             return None
-        kin = quality_checks.family(connection, case.id)
+        kin = quality_checks.family(connection, case.id) if kin is None else kin
         earlier = tuple(strikes_before(connection, case, kin, self.since(at)))
         found = Proposal(earlier, self.ladder(case.label, case.severity), "")
         if found.measure is None:

@@ -87,8 +87,12 @@ def file(
 
 def of_case(connection: Connection, case: str) -> list[Report]:
     """Return the reports of a case, oldest first. For a second-opinion copy, return the reports of its original."""
-    root = quality_checks.family(connection, case)[0]
-    query = select(REPORTS).where(REPORTS.c.case_id == root)
+    return of_original(connection, quality_checks.family(connection, case)[0])
+
+
+def of_original(connection: Connection, case: str) -> list[Report]:
+    """Return the reports of a case that is no copy, oldest first."""
+    query = select(REPORTS).where(REPORTS.c.case_id == case)
     return _reports(connection, query.order_by(REPORTS.c.created_at, REPORTS.c.id))
 
 

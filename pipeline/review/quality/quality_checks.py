@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Exists, Select, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, exists, insert, or_, select, update
 
 from pipeline.base.errors import CaseError
 from pipeline.contract.messages import Verdict
@@ -35,6 +35,11 @@ SECONDS: tuple[Kind, ...] = ("second", "upheld")
 FORGET_SECONDS = 90 * 86_400.0
 """Seconds after which a person may get the same golden case again."""
 FINAL: tuple[Verdict, ...] = ("uphold", "dismiss")
+
+CHECK = select(CHECKS).where(CHECKS.c.case_id == bindparam("case"))
+COPIES_OF = select(CHECKS.c.case_id).where(CHECKS.c.original == bindparam("original"))
+GOLDEN_VERDICT = select(GOLDEN.c.verdict).where(GOLDEN.c.case_id == bindparam("case"))
+COPY = COPIES.where(CHECKS.c.case_id == bindparam("case"))
 
 
 class Check(Struct, frozen=True):
@@ -71,20 +76,24 @@ def draw_key(connection: Connection) -> bytes:
 
 def check_of(connection: Connection, case: str) -> Check | None:
     """Return the check that this case is; None if the case is no check."""
-    row = connection.execute(select(CHECKS).where(CHECKS.c.case_id == case)).one_or_none()
+    row = connection.execute(CHECK, {"case": case}).one_or_none()
     return msgspec.convert(fields_of(row), Check) if row else None
 
 
 def copied(connection: Connection, case: str) -> bool:
     """Tell whether the case is a copy of another case."""
-    return connection.execute(COPIES.where(CHECKS.c.case_id == case)).first() is not None
+    return connection.execute(COPY, {"case": case}).first() is not None
 
 
 def family(connection: Connection, case: str) -> list[str]:
     """Return the ids of the original case and of all its copies. `case` may be the original or a copy."""
-    check = check_of(connection, case)
+    return family_of(connection, case, check_of(connection, case))
+
+
+def family_of(connection: Connection, case: str, check: Check | None) -> list[str]:
+    """Return the same as `family`. `check` is the check that the case is, if it is one."""
     root = check.original if check and check.original else case
-    return [root, *connection.scalars(select(CHECKS.c.case_id).where(CHECKS.c.original == root))]
+    return [root, *connection.scalars(COPIES_OF, {"original": root})]
 
 
 def barred(connection: Connection, account: str, at: float) -> frozenset[str]:
@@ -92,12 +101,13 @@ def barred(connection: Connection, account: str, at: float) -> frozenset[str]:
 
     The account decided the original or another copy of it, or it set the golden verdict.
     """
-    return frozenset(connection.scalars(_barred(account, at)))
+    return frozenset(connection.scalars(BARRED, {"account": account, "since": at - FORGET_SECONDS}))
 
 
 def allow(connection: Connection, case: str, account: str, at: float) -> None:
     """Raise CaseError if `account` may not decide `case`, because it would check its own work."""
-    if connection.execute(_barred(account, at).where(CHECKS.c.case_id == case)).first():
+    given = {"account": account, "since": at - FORGET_SECONDS, "case": case}
+    if connection.execute(BARRED_CASE, given).first():
         raise CaseError("This case is for another moderator", "Take the next one.", text="own_check")
 
 
@@ -158,24 +168,27 @@ def golden_at(connection: Connection, until: float) -> dict[str, str]:
 
 def golden_verdict(connection: Connection, case: str) -> str | None:
     """Return the right verdict of a golden case; None if the case is not golden."""
-    return connection.execute(select(GOLDEN.c.verdict).where(GOLDEN.c.case_id == case)).scalar_one_or_none()
+    return connection.scalar(GOLDEN_VERDICT, {"case": case})
 
 
-def _barred(account: str, at: float) -> Select[tuple[str]]:
-    # Another copy of the same original.
-    sibling = CHECKS.alias()
-    judged = or_(
-        _judged(account, at, DECISIONS.c.case_id == CHECKS.c.original),
-        _judged(account, at, DECISIONS.c.case_id == sibling.c.case_id, sibling.c.original == CHECKS.c.original),
-    )
-    truth = exists().where(GOLDEN.c.case_id == CHECKS.c.original, GOLDEN.c.account == account)
-    return select(CHECKS.c.case_id).where(WAITING, CHECKS.c.original.is_not(None), or_(judged, truth))
+def _barred() -> Select[tuple[str]]:
+    """Return the query for the copies that the parameter `account` may not decide.
 
-
-def _judged(account: str, at: float, *which: ColumnElement[bool]) -> Exists:
-    """Return the condition that `account` decided a case for which all `which` are true.
-
-    Undone decisions and decisions older than FORGET_SECONDS do not count.
+    Undone decisions and decisions before the parameter `since` do not count.
     """
-    mine = (DECISIONS.c.moderator == account, DECISIONS.c.undone.is_(None), DECISIONS.c.at >= at - FORGET_SECONDS)
-    return exists().where(*mine, *which)
+    mine = exists().where(
+        DECISIONS.c.moderator == bindparam("account"),
+        DECISIONS.c.undone.is_(None),
+        DECISIONS.c.at >= bindparam("since"),
+    )
+    sibling = CHECKS.alias()  # another copy of the same original
+    known = or_(
+        mine.where(DECISIONS.c.case_id == CHECKS.c.original),
+        mine.where(DECISIONS.c.case_id == sibling.c.case_id, sibling.c.original == CHECKS.c.original),
+        exists().where(GOLDEN.c.case_id == CHECKS.c.original, GOLDEN.c.account == bindparam("account")),
+    )
+    return select(CHECKS.c.case_id).where(WAITING, CHECKS.c.original.is_not(None), known)
+
+
+BARRED = _barred()
+BARRED_CASE = BARRED.where(CHECKS.c.case_id == bindparam("case"))

@@ -46,7 +46,7 @@ def page_view(start: float, end: float, *clips: Evidence, around: Sequence[RoomF
     one = flag("a", start, end)
     file = CaseFile(case=case(start, end, text=one.text), flags=(one,), evidence=clips, decisions=())
     mine = RoomFlag(one, file.case.id, (), mine=True)
-    return PageView(file, (mine,), tuple(around), (), (), None, None, None)
+    return PageView(file, [file.case.id], (mine,), tuple(around), (), (), None, None, None)
 
 
 def said(speaker: str, start: float, end: float, **changes: object) -> RoomFlag:

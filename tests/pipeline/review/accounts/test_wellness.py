@@ -114,24 +114,30 @@ def test_a_lease_waits_at_most_half_an_hour(database: Database) -> None:
 def test_the_queue_leaves_out_excluded_labels_and_cases_over_the_limit(database: Database) -> None:
     severe, mild = stored(database, 2), stored(database, 1, "abuse")
     with database.read() as connection:
-        opted = wellness.without(connection, "ana", ViewingLimits(without=("abuse",)), NOON)
+        opted = wellness.without(
+            connection, "ana", wellness.meter(connection, "ana", ViewingLimits(without=("abuse",)), NOON), NOON
+        )
         assert {case.id for case in case_queue.list_queue(connection, QueueFilter(without=opted))} == set(severe)
         assert case_queue.count_queue(connection, QueueFilter(without=opted)) == 2
     decide(database, severe[:1])
     with database.read() as connection:
-        capped = wellness.without(connection, "ana", ViewingLimits(most_severe=1), NOON + 60)
+        capped = wellness.without(
+            connection, "ana", wellness.meter(connection, "ana", ViewingLimits(most_severe=1), NOON + 60), NOON + 60
+        )
         assert case_queue.next_free(connection, "ana", NOON, QueueFilter(without=capped)) == mild[0]
         assert [case.id for case in case_queue.list_queue(connection, QueueFilter(without=capped))] == mild
-        unbound = wellness.without(connection, "ben", ViewingLimits(most_severe=1), NOON + 60)
+        unbound = wellness.without(
+            connection, "ben", wellness.meter(connection, "ben", ViewingLimits(most_severe=1), NOON + 60), NOON + 60
+        )
         assert case_queue.next_free(connection, "ben", NOON, QueueFilter(without=unbound)) == severe[1]
 
 
 def test_the_limit_of_listening_minutes(database: Database) -> None:
     with database.write() as connection:
         wellness.listen(connection, "ana", 300.0, NOON)
-        wellness.allow(connection, "ana", ViewingLimits(most_minutes=6), NOON)
+        wellness.allow(wellness.meter(connection, "ana", ViewingLimits(most_minutes=6), NOON))
         with pytest.raises(CaseError, match="for 5 minutes"):
-            wellness.allow(connection, "ana", ViewingLimits(most_minutes=5), NOON)
+            wellness.allow(wellness.meter(connection, "ana", ViewingLimits(most_minutes=5), NOON))
 
 
 def test_records_of_an_earlier_shift_are_deleted(database: Database) -> None:

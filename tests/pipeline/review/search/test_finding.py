@@ -198,7 +198,9 @@ def test_a_person_does_not_find_what_their_queue_leaves_out(shelf: Shelf) -> Non
     shelf.add("a", flagged=("fraud",))
     shelf.add("b", suggestion="block")
     with shelf.database.read() as connection:
-        without = wellness.without(connection, "ana", ViewingLimits(without=("fraud",)), NOON)
+        without = wellness.without(
+            connection, "ana", wellness.meter(connection, "ana", ViewingLimits(without=("fraud",)), NOON), NOON
+        )
     assert shelf.find("words", Viewer(without)) == ["b"]
     assert shelf.find("words", Viewer(Without(severity=2))) == ["a"]
 
