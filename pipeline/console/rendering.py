@@ -21,6 +21,7 @@ from pipeline.console.guard import masked
 from pipeline.console.keyboard import key_cap, keys_of
 from pipeline.console.services import Services, services_of
 from pipeline.console.static_files import accepts_gzip, gzipped, static_address
+from pipeline.console.team.quality_charts import waited
 from pipeline.contract.messages import SAMPLE_RATE, EventKind
 from pipeline.review.accounts.accounts import Preferences, Role
 from pipeline.review.accounts.sign_in import LoginSession
@@ -115,7 +116,7 @@ def environment() -> Environment:
         "SEVERITY_NAMES": SEVERITY_NAMES,
         "EVENTS": get_args(EventKind),
     }
-    made.globals |= {"static": static_address, "profile_href": profile_href}
+    made.globals |= {"static": static_address, "profile_href": profile_href, "waited": waited}
     made.filters |= {"utc": utc, "bdi": bdi, "fromjson": msgspec.json.decode, "minutes": minutes, "percent": percent}
     return made
 

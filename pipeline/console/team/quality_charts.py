@@ -71,6 +71,18 @@ class BandPart(Struct, frozen=True):
     single: bool
 
 
+class ChangeMark(Struct, frozen=True):
+    """A change of policy or model: the position of its line and the height of its name."""
+
+    x: float
+    y: float
+
+    @property
+    def left(self) -> bool:
+        """Whether the name stands left of the line, so that it stays in the chart."""
+        return self.x >= (LEFT + RIGHT) * 3 / 4
+
+
 class BandChart(Struct, frozen=True):
     """A line with intervals. It has gaps at buckets without data and at changes."""
 
@@ -78,8 +90,7 @@ class BandChart(Struct, frozen=True):
     y: ChartAxis
     ticks: tuple[Tick, ...]
     parts: tuple[BandPart, ...]
-    changes: tuple[float, ...]
-    """Positions."""
+    changes: tuple[ChangeMark, ...]
 
 
 class DotRow(Struct, frozen=True):
@@ -109,6 +120,12 @@ class DotChart(Struct, frozen=True):
 
 LEFT, RIGHT, TOP, BOTTOM = 34.0, 636.0, 12.0, 212.0
 ROW = 30.0
+NAME = 150.0
+"""The longest name of a change. Names nearer than this stand one above the other."""
+TARGET = 60.0
+"""The place of the target on a bar of the length 100."""
+TENFOLD = 13.0
+"""What each tenfold of the target adds to a bar."""
 
 
 def pair(first: Sequence[int], second: Sequence[int], right: float = 702.0) -> PairChart:
@@ -141,7 +158,26 @@ def band(
         lower = [(x(n), y(bottom)) for n, (bottom, _) in zip(run, bounds, strict=True)]
         area, last = drawn([*upper, *reversed(lower)]), values[run[-1]] or 0.0
         parts.append(BandPart(drawn(points), area, points[-1], last, len(run) == 1))
-    return BandChart(x, y, tuple(ticks), tuple(parts), tuple(x(place) for place in changes))
+    return BandChart(x, y, tuple(ticks), tuple(parts), tuple(marks([x(place) for place in changes])))
+
+
+def marks(places: Sequence[float]) -> list[ChangeMark]:
+    """Return a mark for each place, with the names one above the other where they would overlap."""
+    found: list[ChangeMark] = []
+    for place in places:
+        # Twice: one name may stand right of its line, and the next one left of its own.
+        near = {mark.y for mark in found if abs(mark.x - place) < 2 * NAME}
+        found.append(ChangeMark(place, next(y for y in itertools.count(BOTTOM - 6, -14) if y not in near)))
+    return found
+
+
+def waited(seconds: float, target: float) -> float:
+    """Return the length of a bar, at most 100, for a case that waited `seconds`. Its target is at TARGET.
+
+    Up to the target the bar is linear. Beyond it, each tenfold adds TENFOLD, so that an hour and a week differ.
+    """
+    share = seconds / target
+    return round(TARGET * share if share <= 1 else min(TARGET + TENFOLD * math.log10(share), 100.0), 1)
 
 
 def dots(shares: Sequence[tuple[str, Share]], enough: int, limit: float | None) -> DotChart:
