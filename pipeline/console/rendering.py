@@ -157,6 +157,8 @@ def context(request: Request) -> dict[str, Any]:
         "script_texts": services.texts.of_scripts(language),
         "label_name": partial(label_in_language, services, language),
         "age": partial(age, services.texts.say, language),
+        "tongue": partial(named, say, services.texts.catalogue(language), "tongue"),
+        "room_type": partial(named, say, services.texts.catalogue(language), "room_type"),
         "action_words": lambda action: action_words(say, services.texts.catalogue(language), action),
         "label_means": lambda label: label_means(request, label),
     }
@@ -226,6 +228,11 @@ def action_words(say: Callable[[str], str], catalogue: Mapping[str, str], action
     """Return the words for an action of the audit log. A code without words is returned unchanged."""
     key = f"audited.{action.replace('.', '_')}"
     return say(key) if key in catalogue else action
+
+
+def named(say: Callable[[str], str], catalogue: Mapping[str, str], group: str, name: str) -> str:
+    """Return the text `group.name`. A name without a text is returned unchanged: the app chose it, or it is a code."""
+    return say(f"{group}.{name}") if f"{group}.{name}" in catalogue else name
 
 
 def label_means(request: Request, label: str) -> tuple[str, str] | None:

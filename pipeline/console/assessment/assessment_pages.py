@@ -110,7 +110,6 @@ def assessment_page(request: Request, template: str, **values: Any) -> HTMLRespo
         "scale_of": svg_charts.scale_of,
         "signal": lambda trigger: wording.signal(trigger.signal, language),
         "detail": lambda name, value: html.detail(name, value, language, zone),
-        "tongue": lambda code: services.texts.names.get(code, code),
         "named": partial(_named, services.texts.catalogue(reader_language(request))),
     }
     return page(request, template, **tools, **values)
