@@ -2,6 +2,7 @@
 // the lease, and the server refuses a decision without its lease. A verdict that the page does not send is never silent.
 import { find, say, text } from "./dom.js";
 import { answered, missed, sends, unsent } from "./lease.js";
+import { isOutage, outage, outageEnds } from "./outage.js";
 
 const ENDS = /^\/cases\/[^/]+\/(decision|like|skip)$/;
 
@@ -52,9 +53,17 @@ const goes = (detail) => {
   return false;
 };
 
-/** Says that the last verdict or skip was not sent. */
-const notSent = () => unsent(text("offline", { what: nameOf(tried) }));
 const sendAgain = () => tried?.isConnected && tried.click();
+
+/** Says that the last verdict or skip was not sent, and sends it again when an outage is over: the server keeps one. */
+const notSent = async (status) => {
+  const words = !isOutage(status) ? "failed" : status ? "unsent" : "offline";
+  unsent(text(words, { what: nameOf(tried) }));
+  if (!isOutage(status)) return;
+  outage();
+  await outageEnds();
+  if (find("#strip").dataset.state === "unsent") sendAgain();
+};
 
 export const start = () => {
   const { body } = document;
@@ -77,19 +86,22 @@ export const start = () => {
     sent = "";
     if (detail.successful) return button.click();
     wish = null; // the case stays open
-    notSent();
+    notSent(detail.xhr.status);
   };
   body.addEventListener("htmx:afterOnLoad", measured);
-  body.addEventListener("htmx:sendError", measured);
-  // If there is no answer, or if it is a refusal, the case stays open and says why.
+  for (const lost of ["htmx:sendError", "htmx:timeout"]) body.addEventListener(lost, measured);
+  // If there is no answer, or if it is a refusal, the case stays open and says why. Nothing is lost when the network is.
   body.addEventListener("htmx:afterRequest", (event) => {
     if (!ends(event.detail.requestConfig)) return;
     sent = "";
     wish = null;
     answered();
+    const { status } = event.detail.xhr;
+    if (status === 0 || status >= 500) notSent(status);
   });
-  // Nothing is lost when the network is.
-  body.addEventListener("htmx:sendError", ({ detail }) => ends(detail.requestConfig) && notSent());
+  body.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    if (ends(detail.requestConfig) && isOutage(detail.xhr.status)) detail.shouldSwap = false; // the strip says it
+  });
   body.addEventListener("click", (event) => event.target.closest?.("#strip [data-again]") && sendAgain());
   body.addEventListener("retaken", sendAgain);
   addEventListener("beforeunload", (event) => sent && event.preventDefault()); // the browser asks before it leaves
