@@ -37,6 +37,7 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "oidc_back": ANYBODY,
     "static_file": ANYBODY,  # the login page needs styles and scripts
     "health": ANYBODY,  # probes have no account
+    "ready": ANYBODY,
     "logout": SIGNED_IN,
     "home": SIGNED_IN,
     "api_docs": SIGNED_IN,

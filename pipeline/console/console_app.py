@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import cache, partial
 from importlib.metadata import version
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
@@ -79,6 +80,7 @@ ANCHOR_SECONDS = 3_600.0  # pause between two anchors: who changes the database 
 QUEUE_SECONDS = 10.0  # pause between two updates of the metrics of open cases
 QUALITY_SECONDS = 300.0  # as QUEUE_SECONDS, for quality: its queries read 30 days
 WORDS_SECONDS = 3_600.0  # how often the search gets the words of cases that an older version stored
+READY_SECONDS = 4.0  # seconds within which `/readyz` answers
 ROUTERS: tuple[APIRouter, ...] = (
     login.router,
     account_page.router,
@@ -171,13 +173,14 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         routes=_routes().routes,
-        # This is for `/healthz`. The pages of `_routes` bring their guard with them.
+        # This is for the probes. The pages of `_routes` bring their guard with them.
         dependencies=[Depends(guard)],
         lifespan=lifespan,
     )
     app.state.oidc = login.open_provider(services)
     app.state.services, app.state.live, app.state.templates = services, live, rendering.environment()
     app.add_api_route("/healthz", health, response_class=PlainTextResponse)
+    app.add_api_route("/readyz", Readiness(services.database).ready, response_class=PlainTextResponse)
     larger = {
         triggers_page.PROOF_PAGE: triggers_page.MAX_MIB << 20,
         draft_page.PAGE: MAX_FORM_BYTES,
@@ -206,9 +209,34 @@ def note_presence(services: Services, live: LiveQueue) -> None:
             presence.note_presence(connection, people, services.clock())
 
 
+class Readiness:
+    """Whether the database takes writes. One check at a time answers all who ask meanwhile."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._check: asyncio.Task[str] | None = None
+        self._threads = CapacityLimiter(1)  # not those of the pages, which may all wait for the database
+
+    async def ready(self) -> PlainTextResponse:
+        """Answer 200 if the database takes writes, or else 503 within READY_SECONDS."""
+        if self._check is None or self._check.done():
+            self._check = asyncio.create_task(self._look(), name="readiness")
+        problem = await asyncio.shield(self._check)
+        return PlainTextResponse(f"{problem or 'ok'}\n", 503 if problem else 200)
+
+    async def _look(self) -> str:
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                check = self._database.check_writable
+                await to_thread.run_sync(check, limiter=self._threads, abandon_on_cancel=True)
+        except (DependencyError, TimeoutError):
+            return "the database does not answer"  # no more: anybody may ask
+        return ""
+
+
 def health() -> str:
     """Answer "ok" while the console runs."""
-    # It does not ask the database: to restart the console would not end an outage.
+    # It does not ask the database: to restart the console would not end an outage. `/readyz` does.
     return "ok\n"
 
 

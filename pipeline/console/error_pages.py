@@ -5,6 +5,7 @@ A person reads the error in the own language, and keeps navigation, language and
 
 import logging
 import secrets
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
@@ -24,6 +25,7 @@ from pipeline.base.errors import (
 from pipeline.base.http_server import HEADERS
 from pipeline.console.guard import NotSignedIn, Refused, session_of
 from pipeline.console.rendering import explain, page
+from pipeline.review.accounts.sign_in import LoginSession
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +56,19 @@ async def answer(request: Request, status: int, error: VoxwardenError) -> Respon
     if request.url.path.startswith("/api/"):
         return JSONResponse({"detail": str(error)}, status)
     if not hasattr(request.state, "session"):  # the guard does not run for an unknown path
-        request.state.session = await session_of(request)
+        request.state.session = await _session_if_known(request)
     # An open page shows a fragment in its place for errors, and keeps what the person typed.
     fragment = request.headers.get("hx-request") == "true"
     template = "error_fragment.html" if fragment else "error_page.html"
-    return page(request, template, status, what=explain(request, error), code=status)
+    # An outage passes, so the page offers to load it again. A form must be sent by the person.
+    again = str(request.url.replace(scheme="", netloc="")) if status == 503 and request.method == "GET" else ""
+    return page(request, template, status, what=explain(request, error), code=status, again=again)
+
+
+async def _session_if_known(request: Request) -> LoginSession | None:
+    with suppress(DependencyError):  # the page of an error needs no database
+        return await session_of(request)
+    return None
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -23,6 +23,7 @@ COOKIE = "voxwarden_session"
 HEADER = "x-csrf-token"
 FIELD = "csrf"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+PROBES = frozenset({"health", "ready"})  # they answer without the database, so nobody is signed in
 # Endpoints that an open page calls without a person. They do not keep the session alive.
 BACKGROUND = frozenset(
     {
@@ -60,7 +61,10 @@ async def guard(request: Request) -> None:
     Raises NotSignedIn (401) without a session or token, and HTTPException (403) if the role or the CSRF token is wrong.
     """
     endpoint = endpoint_of(request)
-    # Set first, because the page of an error needs the session, too: its language and its menu.
+    request.state.session = None  # if the database does not answer now, the page of the error asks no second time
+    if endpoint in PROBES:
+        return
+    # Set before the checks, because the page of an error needs the session, too: its language and its menu.
     request.state.session = session = await session_of(request)
     scopes = await _scopes_of(request)
     caller: Caller | None = "app" if scopes else session.account.role if session else None

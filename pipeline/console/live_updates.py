@@ -89,7 +89,11 @@ class Viewed(Struct, frozen=True, tag="viewed", tag_field="event"):
     """The account that holds its lease; empty if nobody does."""
 
 
-Event = Arrived | Decided | Leased | Assigned | Viewed
+class Outage(Struct, frozen=True, tag="outage", tag_field="event"):
+    """The store stopped answering. The page itself asks when it answers again."""
+
+
+Event = Arrived | Decided | Leased | Assigned | Viewed | Outage
 
 
 class Watch:
@@ -221,6 +225,7 @@ class LiveQueue:
         except DependencyError as error:
             if not self._fails:  # there are several looks in a second, and an outage may take hours
                 log.warning("live updates stop until the store answers: %s", error)
+                self._send(Outage())
             self._fails = True
         except Exception:
             log.exception("live updates: reading the store failed; trying again")

@@ -31,6 +31,7 @@ ZONE_COOKIE = "voxwarden_zone"
 LONGEST_ZONE = 64  # the most characters of a zone's name
 LEAST_PACKED = 1_000  # a shorter page (bytes) is sent as it is
 LANGUAGE_COOKIE = "voxwarden_language"
+LANGUAGE_SECONDS = 31_536_000  # seconds for which the browser keeps the language
 SEVERITY_NAMES = ("low", "medium", "high", "critical")
 # The pages of each group of the menu: name (text `nav.<name>`, key `go_<name>`), path, endpoint.
 NAVIGATION: Mapping[str, tuple[tuple[str, str, str], ...]] = {
@@ -128,7 +129,18 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
     headers = {"vary": "Accept-Encoding"}  # a cache must not give the packed page to a client without gzip
     if len(body) >= LEAST_PACKED and accepts_gzip(request):
         body, headers["content-encoding"] = gzipped(body), "gzip"
-    return HTMLResponse(body, status, headers)
+    answer = HTMLResponse(body, status, headers)
+    _remember_language(request, answer)
+    return answer
+
+
+def _remember_language(request: Request, answer: HTMLResponse) -> None:
+    """Keep the language of the account in the browser, for pages that know no account: sign-in, and the outage."""
+    session: LoginSession | None = getattr(request.state, "session", None)
+    if session and session.account.preferences.language != request.cookies.get(LANGUAGE_COOKIE, ""):
+        secure = services_of(request).settings.console.is_secure
+        wanted = session.account.preferences.language
+        answer.set_cookie(LANGUAGE_COOKIE, wanted, LANGUAGE_SECONDS, httponly=True, samesite="lax", secure=secure)
 
 
 def context(request: Request) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, Row, Select, Table, create_engine, event, func, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolEmpty
 
 from pipeline.base import logs, private_files
 from pipeline.base.errors import ConfigError, DependencyError, InputError
@@ -42,6 +43,9 @@ RESTORE = "Restore it from a backup: docs/operate.md."
 
 BUSY_MILLISECONDS = 15_000
 """How long a SQLite writer waits for another writer."""
+
+FREE_MILLISECONDS = 2_000
+"""How long `check_writable` waits for another writer of SQLite."""
 
 SCRUB_MILLISECONDS = 1_000
 """How long `scrub` waits for readers."""
@@ -128,6 +132,19 @@ class Database:
         """Open a transaction that commits at the end. On SQLite it is the only writer from its start."""
         with self._turn, answering(self.name), self._writer.begin() as connection:
             yield connection
+
+    def check_writable(self) -> None:
+        """Raise DependencyError if no write can begin within about FREE_MILLISECONDS. Nothing is written."""
+        # Past `_turn`: a writer that waits for another process has it.
+        with answering(self.name), self._writer.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT 1"))
+                return
+            _wait_sqlite(connection, FREE_MILLISECONDS)
+            try:
+                connection.execute(text("SELECT 1"))  # after a BEGIN IMMEDIATE
+            finally:
+                _wait_sqlite(connection, BUSY_MILLISECONDS)  # the pool keeps the connection
 
     def scrub(self) -> None:
         """Empty SQLite's log of changes, in which deleted words still stand. If a reader needs it, do so next time."""
@@ -261,12 +278,17 @@ def answering(name: str) -> Iterator[None]:
         raise InputError(f"{error.object!a} is no text", "Write it in UTF-8.") from error
     except (DataError, IntegrityError, ProgrammingError):
         raise  # a bug of ours, or a message with a value that the database cannot store
+    except PoolEmpty as error:
+        raise DependencyError(
+            f"The review store {name} answers too slowly: all connections are in use", "Look for locks.", text="store"
+        ) from error
     except DBAPIError as error:
         reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
         damaged = getattr(error.orig, "sqlite_errorname", "").startswith(DAMAGED)
         raise DependencyError(
             f"The review store {name} does not answer: {reason}",
             RESTORE if damaged else "Check that the database runs and that store.url is right.",
+            text="store",
         ) from error
 
 
@@ -353,6 +375,12 @@ def _prepare_postgres(connection: Any, record: object) -> None:
         cursor.execute("SET jit = off")
     # psycopg began a transaction. The pool would roll it back, and the setting with it.
     connection.commit()
+
+
+def _wait_sqlite(connection: Connection, milliseconds: int) -> None:
+    """Set how long the connection waits for other writers. This begins no transaction."""
+    with closing(connection.connection.cursor()) as cursor:
+        cursor.execute(f"PRAGMA busy_timeout={milliseconds}")
 
 
 def _cache_sqlite(connection: Connection, kibibytes: int) -> None:

@@ -173,7 +173,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 Sit = Callable[..., Page]
 
 
-REFUSALS = re.compile("(status of|Status Error Code) (401|409|422)|INTERNET_DISCONNECTED|htmx:(send|afterRequest)")
+REFUSALS = re.compile("(status of|Status Error Code) (401|409|422|503)|INTERNET_DISCONNECTED|htmx:(send|afterRequest)")
 NOWHERE = "/nothing/here"
 """A path without a page."""
 

@@ -134,7 +134,7 @@ PARTS = frozenset(
             "api_schema",
             "appeal_state",
         ),
-        *("health", "home", "queue_live", "inbox_due", "oidc_login", "oidc_back"),
+        *("health", "ready", "home", "queue_live", "inbox_due", "oidc_login", "oidc_back"),
     }
 )
 """The endpoints of GET that are no pages."""

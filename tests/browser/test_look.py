@@ -139,7 +139,7 @@ def each(*places: Place) -> pytest.MarkDecorator:
 def test_the_list_has_every_page() -> None:
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
     pages = frozenset(place.endpoint for place in PLACES if place.endpoint)
-    assert pages | PARTS == {route.name for route in routes if "GET" in (route.methods or ())} | {"health"}
+    assert pages | PARTS == {route.name for route in routes if "GET" in (route.methods or ())} | {"health", "ready"}
     assert not pages & PARTS
 
 

@@ -199,7 +199,7 @@ def decide_offline(seat: Seat) -> None:
     seat.note("in a tunnel")
     seat.page.context.set_offline(True)
     seat.press("2")
-    expect(seat.page.locator("#strip")).to_have_attribute("data-state", "offline")
+    expect(seat.page.locator("#strip")).to_have_attribute("data-state", "unsent")
     assert seat.stack.store.case(case).decisions == ()
     seat.page.context.set_offline(False)
     seat.page.wait_for_selector("body[data-live=on]")

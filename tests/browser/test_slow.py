@@ -1,5 +1,6 @@
 """The console beside a slow server: keys that come before the answer to a decision."""
 
+import re
 import time
 
 import msgspec
@@ -9,6 +10,7 @@ from playwright.sync_api import APIResponse, Dialog, Page, Request, Route, expec
 from tests.browser.conftest import Sit, Stack
 
 DECISION = "**/decision"
+SENDING = re.compile("^Sending: .?Violation.?$")  # invisible marks of the writing direction isolate the name
 OPEN = "**/open"
 
 
@@ -75,7 +77,7 @@ def test_next_before_the_answer_waits_for_it(stack: Stack, sit: Sit, answered: b
     asked = opened(page)
     held = Held(page, DECISION, "1", answered=answered)
     page.keyboard.press("j")
-    expect(page.locator("#lease")).to_have_text("Waiting for the server’s answer.")
+    expect(page.locator("#lease")).to_have_text(SENDING)
     assert asked == []
     held.release()
     is_open(page, order[1])
@@ -113,7 +115,7 @@ def test_a_lost_network_keeps_the_case_that_was_to_be_left(stack: Stack, sit: Si
     held = Held(page, DECISION, "1")
     page.keyboard.press("j")
     held.lose()
-    expect(page.locator("#strip")).to_have_attribute("data-state", "offline")
+    expect(page.locator("#strip")).to_have_attribute("data-state", "unsent")
     page.keyboard.press("Enter")
     is_open(page, order[1])
     assert verdicts(stack, order) == ["uphold", None, None, None]
@@ -131,6 +133,7 @@ def test_a_case_that_is_being_left_is_not_decided(stack: Stack, sit: Sit) -> Non
     held.release()
     is_open(page, order[1])
     assert not any(url.endswith(("/decision", "/skip")) for url in sent)
+    expect(page.locator("#lease")).to_have_text("Not taken. The next case is opening.")
     page.keyboard.press("1")
     is_open(page, order[2])
     assert verdicts(stack, order) == [None, "uphold", None, None]
@@ -205,7 +208,7 @@ def test_a_verdict_before_the_measure_of_a_new_label_waits_for_it(stack: Stack, 
     sent = posted(page)
     held = relabelled(page, "fraud", answered=answered)
     page.keyboard.press("1")
-    expect(page.locator("#lease")).to_have_text("Waiting for the server’s answer.")
+    expect(page.locator("#lease")).to_have_text(SENDING)
     page.keyboard.press("1")
     page.keyboard.press("j")
     assert not {"decision", "open"} & set(sent)
@@ -231,16 +234,18 @@ def test_the_last_of_two_labels_has_its_measure(stack: Stack, sit: Sit) -> None:
     assert (decision.label, decision.action) == ("fraud", "remove")
 
 
-def test_a_verdict_whose_measure_is_lost_is_pressed_again(stack: Stack, sit: Sit) -> None:
+@pytest.mark.usefixtures("fraud_removes")
+def test_a_verdict_whose_measure_is_lost_is_shown_and_sent_again_with_the_measure(stack: Stack, sit: Sit) -> None:
     page, order = seated(stack, sit)
     held = relabelled(page, "fraud")
-    page.keyboard.press("2")
+    page.keyboard.press("1")
     held.lose()
-    expect(page.locator("#strip")).to_have_attribute("data-state", "held")
+    expect(page.locator("#lease")).to_contain_text("Not sent")
     assert verdicts(stack, order) == [None] * 4
-    page.keyboard.press("2")
+    page.keyboard.press("Enter")
     is_open(page, order[1])
-    assert verdicts(stack, order) == ["dismiss", None, None, None]
+    [decision] = stack.store.case(order[0]).decisions
+    assert (decision.verdict, decision.label, decision.action) == ("uphold", "fraud", "remove")
 
 
 def test_a_skip_before_the_measure_goes_on_at_once(stack: Stack, sit: Sit) -> None:
@@ -250,3 +255,50 @@ def test_a_skip_before_the_measure_goes_on_at_once(stack: Stack, sit: Sit) -> No
     is_open(page, order[1])
     held.release()
     assert verdicts(stack, order) == [None] * 4
+
+
+def slow(page: Page, milliseconds: int) -> None:
+    """Delay the answer to each request of the page."""
+    conditions = {"offline": False, "latency": milliseconds, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", conditions)
+
+
+@pytest.mark.usefixtures("fraud_removes")
+@pytest.mark.parametrize("latency", [0, 300, 800])
+@pytest.mark.parametrize("pause", [0, 200, 500])
+def test_a_verdict_after_a_new_label_is_stored_at_any_delay(stack: Stack, sit: Sit, latency: int, pause: int) -> None:
+    page, order = seated(stack, sit)
+    slow(page, latency)
+    for number, label in enumerate(("fraud", "abuse")):
+        page.keyboard.press("l")
+        page.keyboard.type(label)
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(pause)
+        page.keyboard.press("1")
+        is_open(page, order[number + 1])
+    stored = [stack.store.case(case).decisions for case in order[:2]]
+    made = [(one.verdict, one.label, one.action) for [one] in stored]
+    assert made == [("uphold", "fraud", "remove"), ("uphold", "abuse", "warn")]
+
+
+def test_another_verdict_before_the_answer_is_shown_as_not_taken(stack: Stack, sit: Sit) -> None:
+    page, order = seated(stack, sit)
+    held = Held(page, DECISION, "1")
+    expect(page.locator("#lease")).to_have_text(SENDING)
+    page.keyboard.press("1")
+    expect(page.locator("#lease")).to_have_text(SENDING)
+    page.keyboard.press("2")
+    expect(page.locator("#lease")).to_contain_text("Not taken: \u2068No violation\u2069.")
+    held.release()
+    is_open(page, order[1])
+    expect(page.locator("#strip"), "it is still there beside the next case").to_have_attribute("data-state", "missed")
+    expect(page.locator("#strip")).to_have_attribute("data-state", "held")
+    assert verdicts(stack, order) == ["uphold", None, None, None]
+
+
+def test_a_lost_skip_is_shown_and_sent_again(stack: Stack, sit: Sit) -> None:
+    page, order = seated(stack, sit)
+    Held(page, "**/skip", "s").lose()
+    expect(page.locator("#lease")).to_contain_text("Not sent: \u2068Skip\u2069.")
+    page.keyboard.press("Enter")
+    is_open(page, order[1])

@@ -11,7 +11,7 @@ from pipeline.base.errors import CaseError, ConfigError, Missing, Stale
 from pipeline.console.access_table import allowed
 from pipeline.console.cases.case_assignment import with_event
 from pipeline.console.cases.case_page import case_values
-from pipeline.console.console_metrics import FirstReview, count_decisions, first_reviews
+from pipeline.console.console_metrics import count_decisions, first_reviews
 from pipeline.console.fields import NO_CONTROL, IdForm, NoteForm, WordForm
 from pipeline.console.rendering import explain, page
 from pipeline.console.services import Services, Signed, TheCase, TheServices
@@ -60,6 +60,9 @@ def decide_case(
     console = services.settings.console
     try:
         with services.database.write() as connection:
+            # The lease ended with the decision, so it is not asked for again.
+            if again := deciding.made_before(connection, case, name, choice):
+                return _decided(request, services, [again])
             # The lease is valid, but an old page may send it for a case that the person has left.
             if leases.check_lease(connection, lease, name).case_id != case:
                 raise Stale("The lease belongs to another case", "Open this case again.", text="lease_lost")
@@ -80,7 +83,8 @@ def decide_case(
         raise
     except CaseError as error:
         return _conflict(request, services, case, name, error)
-    return _decided(request, services, [made], first, offers)
+    count_decisions(services, [made], first)  # after the commit, because a counter cannot take a decision back
+    return _decided(request, services, [made], offers)
 
 
 @router.get("/cases/{case}/like", response_class=HTMLResponse)
@@ -135,7 +139,8 @@ def decide_similar(
         window = services.settings.console.undo_seconds
         made = deciding.decide_all(connection, found, name, choice, now, window, services.measures)
         first = first_reviews(connection, made)
-    return _decided(request, services, made, first)
+    count_decisions(services, made, first)
+    return _decided(request, services, made)
 
 
 @router.post("/undo", response_class=HTMLResponse)
@@ -232,11 +237,9 @@ def _decided(
     request: Request,
     services: Services,
     made: list[Decision],
-    first: list[FirstReview],
     offers: Sequence[tuple[str, str, MutedPhrase | None]] = (),
 ) -> Response:
-    """Count the decisions, and tell what was decided. `offers` are the phrases that a lead could mute now."""
-    count_decisions(services, made, first)  # after the commit, because a counter cannot take a decision back
+    """Tell what was decided. `offers` are the phrases that a lead could mute now."""
     seconds, cases = services.settings.console.undo_seconds, [one.case for one in made]
     answer = page(request, "decided.html", made=made, seconds=seconds, offers=offers, case_id=cases[0] if cases else "")
     return with_event(answer, "decided", cases, made[0].verdict if made else "")

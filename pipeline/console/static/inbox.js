@@ -1,5 +1,6 @@
 // The counts of inbox, queue and appeals on every page, and browser notifications. There is no push service: a page must be open.
 import { all, find, text } from "./dom.js";
+import { isOutage, outage } from "./outage.js";
 
 const EVERY = 20_000; // milliseconds between two requests
 const GAP = 5_000; // milliseconds that news waits after a request, because news often come together
@@ -36,6 +37,7 @@ const look = async () => {
   asked = performance.now();
   const since = tells ? localStorage.getItem(SINCE) : null;
   const answer = await fetch(`/inbox/due${since ? `?since=${since}` : ""}`);
+  if (isOutage(answer.status)) outage();
   if (!answer.ok) return;
   const { count: n, at, news, ...bar } = await answer.json();
   count(n);

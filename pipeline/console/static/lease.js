@@ -1,9 +1,10 @@
-// The strip above the decision bar: how long the case is ours, who took it, and a decision that could not be sent.
+// The strip above the decision bar: how long the case is ours, who took it, what is being sent, and what was not.
 import { find, keys, post, say, text } from "./dom.js";
 
 const EVERY = 30_000; // the shortest time between two renewals, in milliseconds
 const LAST = 60; // in the last 60 seconds the strip asks for a key
 const SAID = [60, 10]; // at these numbers of seconds the time left is read out
+const MISSED = 4_000; // milliseconds for which the strip says that a key did nothing, also over the next case
 
 const CAPS = { Enter: "↵", " ": "␣" };
 const shown = (name) => CAPS[keys[name]] ?? keys[name] ?? "";
@@ -30,6 +31,7 @@ let lease = "";
 let until = 0;
 let renewed = 0;
 let last = 0;
+let missedUntil = 0;
 
 /** Makes a button of the strip, with its key if it has one. */
 const button = (name, words, again = false) => {
@@ -41,7 +43,7 @@ const button = (name, words, again = false) => {
   return made;
 };
 
-/** Puts a message and its buttons into the strip. `state` is held, last, sending, lost or offline. */
+/** Puts a message and its buttons into the strip. `state` is held, last, sending, missed, lost or unsent. */
 const put = (state, words, ...buttons) => {
   const strip = find("#strip");
   const mine = state === "held" || state === "last";
@@ -56,7 +58,10 @@ const put = (state, words, ...buttons) => {
   find("#lease").textContent = words;
 };
 
+const missing = () => find("#strip")?.dataset.state === "missed" && performance.now() < missedUntil;
+
 const clear = () => {
+  if (missing()) return;
   find("#hold")?.replaceChildren();
   delete find("#strip")?.dataset.state;
 };
@@ -64,7 +69,7 @@ const clear = () => {
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 
 const show = () => {
-  if (!lease || ["sending", "lost", "offline"].includes(find("#strip").dataset.state)) return;
+  if (!lease || missing() || ["sending", "lost", "unsent"].includes(find("#strip").dataset.state)) return;
   const left = Math.max(0, Math.ceil((until - performance.now()) / 1000));
   const ends = left <= LAST;
   put(ends ? "last" : "held", text(ends ? "lease_last" : "lease_left", { left: clock(left) }));
@@ -73,16 +78,24 @@ const show = () => {
   last = left;
 };
 
-/** Says that the page goes on after the answer to what is on its way. */
-export const waits = () => {
-  put("sending", text("sending"));
-  say(text("sending"));
-};
-/** Ends the words of `waits`, whatever the answer was. */
-export const waited = () => {
+/** Says what is on its way to the server. */
+export const sends = (what) => put("sending", text("sending", { what }));
+/** Ends the words of `sends`, whatever the answer was. */
+export const answered = () => {
   if (find("#strip").dataset.state !== "sending") return;
   clear();
   show();
+};
+/** Says for a while that a key did nothing. */
+export const missed = (words) => {
+  missedUntil = performance.now() + MISSED;
+  put("missed", words);
+  say(words);
+};
+/** Says that a decision was not sent. The form stays, and one key sends it again. */
+export const unsent = (words) => {
+  put("unsent", words, button("open", text("again"), true));
+  say(words);
 };
 
 const remember = (id, of) => {
@@ -155,38 +168,18 @@ export const decidedBy = (name) => {
   ask(() => stop("lost", text("decided_by", { name }), button("next", text("next"))));
 };
 
-let tried = ""; // the verdict that was sent last
-
 export const start = () => {
   for (const kind of ["keydown", "pointerdown", "input", "voxwarden:playing"]) document.addEventListener(kind, renew);
   const body = document.body;
   body.addEventListener("htmx:afterSettle", (event) => event.detail.target.id === "pane" && take());
-  body.addEventListener("htmx:configRequest", (event) => {
-    if (event.detail.path.endsWith("/decision")) tried = event.detail.parameters.get?.("verdict") ?? event.detail.parameters.verdict;
-  });
   // The lease ends with the decision. What the live updates say about it then is no news.
   for (const kind of ["decided", "skipped"]) body.addEventListener(kind, () => (lease = ""));
-  const sendAgain = () => find(`#decide [value="${tried}"]`)?.click();
-  // Nothing is lost when the network is: the form stays, and one key sends it again.
-  body.addEventListener("htmx:sendError", (event) => {
-    if (!event.detail.requestConfig.path.endsWith("/decision")) return;
-    stop("offline", text("offline"), button("open", text("again"), true));
-    say(text("offline"));
-  });
-  body.addEventListener("htmx:afterOnLoad", (event) => {
-    if (event.detail.requestConfig.path.endsWith("/decision") && find("#strip").dataset.state === "offline") {
-      delete find("#strip").dataset.state;
-      show();
-    }
-  });
-  body.addEventListener("click", (event) => event.target.closest?.("#strip [data-again]") && sendAgain());
   body.addEventListener("retaken", () => {
     find("#conflict").replaceChildren();
     lease = find("#lease-id").value;
     remember(lease, open().dataset.case);
     for (const one of document.querySelectorAll("#decide .v-btn")) one.disabled = false;
     delete find("#strip").dataset.state;
-    sendAgain();
   });
   setInterval(show, 1000);
   take(); // the case that came with the page

@@ -3,6 +3,7 @@
 import { find, post, say, text } from "./dom.js";
 import { decidedBy, heard } from "./lease.js";
 import { done, people, row, undone } from "./list.js";
+import { banner, outage } from "./outage.js";
 
 const EVERY = 15_000; // milliseconds between two words to the server, which forgets a page after 40 s
 
@@ -43,6 +44,7 @@ export const startViewing = () => {
   tell();
 };
 
+const AGAIN = 3_000; // milliseconds before the next try to connect
 const SEVERE = 2; // new cases of this severity or above are counted as severe
 const COUNTED = new Set(["arrived", "decided", "assigned"]); // news that may change the counts of the top bar
 
@@ -87,6 +89,7 @@ export const start = () => {
       set(one, "holder", event.by === account() ? "" : event.by);
       people(one);
     },
+    outage,
     viewed,
     assigned: (event) => {
       const one = row(event.case);
@@ -104,21 +107,24 @@ export const start = () => {
     show();
   });
 
-  const line = find("#line");
-  const source = new EventSource("/queue/live");
-  source.onopen = () => {
-    line.hidden = true;
-    document.body.dataset.live = "on";
+  const connect = () => {
+    const source = new EventSource("/queue/live");
+    source.onopen = () => {
+      banner("live");
+      document.body.dataset.live = "on";
+    };
+    source.onerror = () => {
+      banner("live", text("lost_line"));
+      document.body.dataset.live = "off";
+      // EventSource connects again by itself, but not after a refusal, for example while the database is away.
+      if (source.readyState === EventSource.CLOSED) setTimeout(connect, AGAIN);
+    };
+    source.onmessage = (message) => {
+      const event = JSON.parse(message.data);
+      hear[event.event]?.(event);
+      if (COUNTED.has(event.event)) document.body.dispatchEvent(new Event("due"));
+      if (event.event === "arrived") say(find("#arrivals span").textContent); // the sum, not each case
+    };
   };
-  source.onerror = () => { // EventSource connects again by itself
-    line.textContent = text("lost_line");
-    line.hidden = false;
-    document.body.dataset.live = "off";
-  };
-  source.onmessage = (message) => {
-    const event = JSON.parse(message.data);
-    hear[event.event]?.(event);
-    if (COUNTED.has(event.event)) document.body.dispatchEvent(new Event("due"));
-    if (event.event === "arrived") say(find("#arrivals span").textContent); // the sum, not each case
-  };
+  connect();
 };

@@ -50,6 +50,20 @@ def decide(
     return decision
 
 
+def made_before(connection: Connection, case: str, moderator: str, choice: Choice) -> Decision | None:
+    """Return the decision if the moderator made the same one, and it is not undone. Its answer may have been lost."""
+    return _repeated(reading.decisions(connection, case), case, moderator, choice)
+
+
+def _repeated(earlier: Sequence[Decision], case: str, moderator: str, choice: Choice) -> Decision | None:
+    identity = decision_id(choice, case, moderator, _attempt(earlier))
+    return next((one for one in earlier if one.id == identity), None)
+
+
+def _attempt(earlier: Sequence[Decision]) -> int:
+    return sum(one.undone is not None for one in earlier)
+
+
 def _decide(
     connection: Connection,
     case: str,
@@ -63,9 +77,9 @@ def _decide(
     """Decide a case without a line in the audit log. Return the decision, and whether it is new."""
     found = reading.case(connection, case, lock=True)
     earlier = reading.decisions(connection, case)
-    decision = _decision(case, moderator, choice, at, sum(one.undone is not None for one in earlier))
+    decision = _decision(case, moderator, choice, at, _attempt(earlier))
     # Before the check of the status: a request that is sent again must get its first answer, and no error.
-    if again := next((one for one in earlier if one.id == decision.id), None):
+    if again := _repeated(earlier, case, moderator, choice):
         return again, False
     if found.status == "decided":
         raise CaseError(

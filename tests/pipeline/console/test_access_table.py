@@ -124,6 +124,7 @@ OPEN = {
     "oidc_back",
     "static_file",
     "health",
+    "ready",
 }
 APPS = {"lodge_appeal", "appeal_state", "file_report", "confirm_action", "store_room_hours"}
 SIGNED = {"decide_for_coop", "confirm_for_coop"}
@@ -147,7 +148,7 @@ def status(client: httpx.Client, method: str, path: str) -> int:
 
 
 def test_every_endpoint_is_in_the_table() -> None:
-    assert {name for name, _, _ in ROUTES} | {"health"} == ACCESS.keys()
+    assert {name for name, _, _ in ROUTES} | {"health", "ready"} == ACCESS.keys()
     assert set().union(OPEN, APPS, SIGNED, *EXPECTED.values()) == ACCESS.keys()
 
 

@@ -1,4 +1,4 @@
-"""Periodic tasks."""
+"""Probes and periodic tasks."""
 
 import asyncio
 import threading
@@ -9,13 +9,16 @@ import pytest
 from pipeline.assessment import triggers
 from pipeline.base.errors import DependencyError
 from pipeline.console import console_app
-from pipeline.console.console_app import every
+from pipeline.console.console_app import Readiness, every
 from pipeline.console.services import open_services
+from pipeline.review import database as database_module
 from pipeline.review.database import Database
 from pipeline.review.privacy import retention_job
 from pipeline.review.review_store import SqlReviewStore
 from pipeline.settings import Retention, Settings
 from tests.builders import NOON, flag
+from tests.pipeline.console.conftest import Console, Enter
+from tests.pipeline.review.writers import locked
 
 
 async def test_a_task_is_repeated_also_after_a_dependency_error() -> None:
@@ -71,3 +74,32 @@ def test_the_retention_job_runs_here_unless_it_runs_elsewhere(database: Database
     with database.read() as connection:
         assert (retention_job.last_run(connection) is not None) == here
     services.background.close()
+
+
+def test_the_probes_tell_the_truth_about_a_locked_store(
+    console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "FREE_MILLISECONDS", 10)
+    ana = enter("ana")  # a page sends the cookie, too
+    assert (ana.get("/readyz").status_code, ana.get("/readyz").text) == (200, "ok\n")
+    with locked(console.database):
+        assert (ana.get("/readyz").status_code, ana.get("/healthz").text) == (503, "ok\n")
+    assert ana.get("/readyz").status_code == 200
+
+
+async def test_readiness_is_bounded_and_one_check_answers_all(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console_app, "READY_SECONDS", 0.05)
+    calls, end = [], threading.Event()
+
+    def hang() -> None:
+        calls.append("")
+        end.wait(60)
+
+    monkeypatch.setattr(database, "check_writable", hang)
+    readiness = Readiness(database)
+    answers = await asyncio.gather(*(readiness.ready() for _ in range(5)))
+    end.set()
+    assert [answer.status_code for answer in answers] == [503] * 5
+    assert len(calls) == 1

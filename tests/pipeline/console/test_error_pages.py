@@ -92,6 +92,28 @@ def test_an_error_of_ours_is_a_page_with_a_reference(console: Console, caplog: p
     assert HEADERS.items() <= dict(answer.headers).items()
 
 
+def test_without_a_database_the_page_is_in_the_language_of_the_account(console: Console, enter: Enter) -> None:
+    with console.database.write() as connection:
+        accounts.store_preferences(connection, "ana", Preferences(language="zh"))
+    ana = enter("ana")
+    assert ana.get("/me").status_code == 200
+    without_file(console)
+    for path, again in (("/search?q=spam", True), ("/nowhere", False)):
+        answer = ana.get(path)
+        assert '<html lang="zh-CN"' in answer.text
+        assert not LATIN.search(main(answer.text))
+        assert (answer.status_code, f'href="{path}"' in answer.text) == ((503, True) if again else (404, False))
+    sent = ana.post("/me/preferences", data={"theme": "dark"}, headers=FRAGMENT)
+    assert (sent.status_code, "数据库没有响应" in sent.text) == (503, True)
+
+
+def without_file(console: Console) -> None:
+    """Take the file of the store away, as a volume that is lost."""
+    console.database.close()
+    file = Path(console.database.url.database or "")
+    file.rename(file.with_suffix(".away"))
+
+
 def raises(files: Iterable[Path]) -> Iterator[tuple[str, str, str, set[str]]]:
     """Return the place, the class, the key of the text, and its values, for each of our errors that the files raise."""
     kinds = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, VoxwardenError)}

@@ -27,7 +27,7 @@ STREAM = "/queue/live"
 EXAMPLES = 5
 """Requests for each operation and mode. More of them make the test longer."""
 Operation = APIOperation[Any, Any, Any, Any]
-OPEN = {"/login", "/login/oidc", "/login/oidc/back", "/healthz"}
+OPEN = {"/login", "/login/oidc", "/login/oidc/back", "/healthz", "/readyz"}
 
 
 def operations(console: Console) -> list[Operation]:

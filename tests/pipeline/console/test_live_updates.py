@@ -10,7 +10,18 @@ import msgspec
 import pytest
 
 from pipeline.base.errors import DependencyError
-from pipeline.console.live_updates import MAX_PAGES, Arrived, Assigned, Decided, Event, Leased, LiveQueue, Viewed, Watch
+from pipeline.console.live_updates import (
+    MAX_PAGES,
+    Arrived,
+    Assigned,
+    Decided,
+    Event,
+    Leased,
+    LiveQueue,
+    Outage,
+    Viewed,
+    Watch,
+)
 from pipeline.review.accounts import presence
 from pipeline.review.accounts.presence import SHOWN_SECONDS
 from pipeline.review.cases import assigning, deciding, leases
@@ -167,10 +178,12 @@ async def test_looks_continue_after_an_error(database: Database, caplog: pytest.
     assert "trying again" in caplog.text
 
 
-async def test_an_outage_of_the_store_is_logged_once(
+async def test_an_outage_of_the_store_is_logged_and_told_to_pages_once(
     database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     live, answers = LiveQueue(database, lambda: NOON, 1), iter([False, False, True, False])
+    told: list[Event] = []
+    monkeypatch.setattr(live, "_send", told.append)
 
     def look(_: float) -> list[Event]:
         if next(answers):
@@ -183,6 +196,7 @@ async def test_an_outage_of_the_store_is_logged_once(
         assert await live._look() == []
         logged.append(caplog.text.count("does not answer"))
     assert logged == [1, 1, 1, 2]
+    assert told == [Outage()] * 2
 
 
 def events(client: httpx.Client, ready: threading.Event) -> Iterator[Event]:

@@ -8,7 +8,7 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
 def test_every_answer_has_security_headers(console: Console, enter: Enter) -> None:
-    for path in ("/login", "/queue", "/nowhere", "/static/console.css", "/healthz"):
+    for path in ("/login", "/queue", "/nowhere", "/static/console.css", "/healthz", "/readyz"):
         headers = enter("ana").get(path).headers
         assert "script-src 'self'" in headers["content-security-policy"]
         assert "unsafe" not in headers["content-security-policy"]

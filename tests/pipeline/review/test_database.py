@@ -1,10 +1,9 @@
 """Opening a database, and the errors if that fails."""
 
 import os
-import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from sqlalchemy import insert, inspect, make_url, select, text
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from pipeline.base.errors import ConfigError, DependencyError
+from pipeline.review import database as database_module
 from pipeline.review.database import (
     MIGRATIONS,
     PAGE,
@@ -31,7 +31,8 @@ from pipeline.review.review_store import open_store
 from pipeline.review.tables import METADATA
 from pipeline.review.tables.assessment_tables import ROOM_TYPES
 from pipeline.settings import Settings
-from tests.pipeline.review import release
+from tests.pipeline.review import postgres, release
+from tests.pipeline.review.writers import locked
 from tests.ports import free_port
 
 pytestmark = pytest.mark.dialect
@@ -137,11 +138,8 @@ def test_a_damaged_file_is_found(sqlite_url: str, kept: int) -> None:
 def test_a_locked_database_raises_a_dependency_error(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.review.database.BUSY_MILLISECONDS", 50)
     with closing(Database(sqlite_url)) as database:
-        other = sqlite3.connect(database.url.database or "", isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(DependencyError, match="database is locked"), database.write():
+        with locked(database), pytest.raises(DependencyError, match="database is locked"), database.write():
             raise AssertionError("two writers at once")
-        other.close()
         with database.write():
             pass
 
@@ -233,3 +231,34 @@ def test_a_row_whose_key_is_there_changes_nothing(database: Database) -> None:
         assert put_new(connection, ROOM_TYPES, {"name": "kids", "first_seen_at": 1.0})
         assert not put_new(connection, ROOM_TYPES, {"name": "kids", "first_seen_at": 2.0})
         assert connection.scalar(select(ROOM_TYPES.c.first_seen_at)) == 1.0
+
+
+def test_a_stopped_server_takes_no_writes() -> None:
+    with postgres.running(postgres.memory()) as server, closing(Database(server.url)) as database:
+        database.check_writable()
+        server.kill()
+        with pytest.raises(DependencyError, match="does not answer"):
+            database.check_writable()
+        server.start()
+        database.check_writable()
+
+
+def test_a_locked_file_takes_no_writes_and_keeps_its_patience(own_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "FREE_MILLISECONDS", 10)
+    with closing(Database(own_store)) as database:
+        with locked(database), pytest.raises(DependencyError, match="locked"):
+            database.check_writable()
+        database.check_writable()
+        with database.read() as connection:
+            assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == database_module.BUSY_MILLISECONDS
+
+
+def test_a_pool_without_a_free_connection_is_an_outage(own_store: str) -> None:
+    with closing(Database(own_store)) as database:
+        pool = database._engine.pool
+        pool._timeout, pool._max_overflow = 0.0, 0  # type: ignore[attr-defined] # of its class
+        with ExitStack() as stack:
+            for _ in range(pool.size()):  # type: ignore[attr-defined]
+                stack.enter_context(database.read())
+            with pytest.raises(DependencyError, match="all connections are in use"):
+                stack.enter_context(database.read())

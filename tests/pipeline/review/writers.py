@@ -1,6 +1,8 @@
-"""Several workers that deliver the same flags."""
+"""Several workers that deliver the same flags, and another process that writes."""
 
-from contextlib import closing
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from multiprocessing import Queue
 from multiprocessing.synchronize import Barrier
 
@@ -30,3 +32,11 @@ def work(url: str, writer: int, start: Barrier, results: "Queue[list[Outcome]]")
     start.wait()
     with closing(SqlReviewStore(Database(url))) as store:
         results.put(deliver(store, writer))
+
+
+@contextmanager
+def locked(database: Database) -> Iterator[None]:
+    """Let another writer hold the SQLite file for the time of the block."""
+    with closing(sqlite3.connect(database.url.database or "", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield

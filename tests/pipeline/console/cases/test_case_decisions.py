@@ -49,6 +49,17 @@ def test_open_decide_undo(console: Console, enter: Enter) -> None:
     assert actions == ["case.claim", "case.decide", "case.undo"]
 
 
+def test_a_decision_whose_answer_was_lost_is_sent_again_and_stored_once(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    lease = taken(ana, case)
+    answers = [decide(ana, case, lease, note="clear") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].headers["hx-trigger"] == answers[1].headers["hx-trigger"]
+    assert len(console.store.case(case).decisions) == 1
+    assert decide(ana, case, lease, note="another one").status_code == 409
+
+
 def test_a_decided_case_shows_its_linked_flags(console: Console, enter: Enter) -> None:
     [case] = stored(console)
     ana = enter("ana")
