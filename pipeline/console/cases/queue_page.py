@@ -21,7 +21,7 @@ from pipeline.review.accounts import wellness
 from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.review.cases import assigning, case_queue, eligibility, leases, speaker_measures
 from pipeline.review.cases.case_queue import QueueFilter
-from pipeline.review.cases.case_values import Case
+from pipeline.review.cases.case_values import Case, Place
 from pipeline.review.search import views
 from pipeline.review.search.views import ViewPage
 
@@ -117,11 +117,12 @@ def queue_rows(
     services: TheServices,
     session: Signed,
     asked: Filters,
-    urgency: Annotated[float | None, Query(ge=-1e12, le=1e12)] = None,
+    rank: Annotated[int | None, Query(ge=0, le=4)] = None,
+    due: Annotated[float, Query(ge=0, le=1e12)] = 0.0,
     after: Annotated[str, Query(max_length=64, pattern=r"^[0-9a-f-]*$")] = "",
 ) -> Response:
-    """Return the rows after the case with this urgency and id; without them, the first rows."""
-    place = (urgency, after) if urgency is not None else None
+    """Return the rows after the case with this rank, deadline and id; without them, the first rows."""
+    place = (rank, due, after) if rank is not None else None
     with services.database.read() as connection:
         values = rows_values(services, connection, wanted_by(services, connection, session, asked), asked, place)
     return page(request, "queue_rows.html", asked=asked, **values)
@@ -191,7 +192,7 @@ def queue_values(services: Services, connection: Connection, session: LoginSessi
 
 
 def rows_values(
-    services: Services, connection: Connection, wanted: QueueFilter, asked: Asked, after: tuple[float, str] | None
+    services: Services, connection: Connection, wanted: QueueFilter, asked: Asked, after: Place | None
 ) -> dict[str, Any]:
     """Return the values for `queue_rows.html`. `after` is the place of the last case on the page before."""
     cases, last = _page(services, connection, wanted, after)
@@ -203,8 +204,9 @@ def rows_values(
     more = ""
     if last:
         # The place of the last row, not a number of rows: cases come and go while a person scrolls. `repr` keeps all
-        # digits of the urgency, so that no row is skipped or shown twice.
-        more = "/queue/rows?" + urlencode(asked.given | {"urgency": repr(last.urgency), "after": last.id})
+        # digits of the deadline, so that no row is skipped or shown twice.
+        rank, due, after_id = last.place
+        more = "/queue/rows?" + urlencode(asked.given | {"rank": rank, "due": repr(due), "after": after_id})
     return {"rows": rows_of(cases, found, holders, owners), "more": more}
 
 
@@ -230,11 +232,12 @@ def _up_to(count: int) -> str:
 
 
 def _page(
-    services: Services, connection: Connection, wanted: QueueFilter, after: tuple[float, str] | None
+    services: Services, connection: Connection, wanted: QueueFilter, after: Place | None
 ) -> tuple[list[Case], Case | None]:
     """Return a page of cases, and the last of it if there may be more.
 
-    Without a view, the first page begins with the cases that are assigned to the person.
+    Without a view, the first page begins with the cases that are assigned to the person. Only child safety comes before
+    them.
     """
     if wanted.view == "escalated":
         found = case_queue.list_escalated(connection, wanted, after, case_queue.PAGE)
@@ -248,4 +251,5 @@ def _page(
         # The own cases come first, so the list below leaves them out.
         wanted = msgspec.structs.replace(wanted, view="others")
     found = case_queue.list_queue(connection, wanted, after, case_queue.PAGE)
-    return [*mine, *found], found[-1] if len(found) == case_queue.PAGE else None
+    shown = sorted([*mine, *found], key=lambda case: case.rank > case_queue.CHILD_SAFETY_RANK)
+    return shown, found[-1] if len(found) == case_queue.PAGE else None
