@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from urllib.parse import urlencode
 
 import msgspec
@@ -132,6 +132,14 @@ def queue_rows(
 async def queue_live(request: Request, session: Signed) -> Response:
     """Stream server-sent events about cases that arrive, are assigned, are taken or are decided."""
     return StreamingResponse(request.app.state.live.events(session.account.name), media_type="text/event-stream")
+
+
+@router.get("/views")
+def list_views(services: TheServices, session: Signed) -> list[dict[str, str]]:
+    """Return the saved views of queue and search for the command palette: names and addresses."""
+    with services.database.read() as connection:
+        found = [view for of in get_args(ViewPage) for view in views.visible(connection, session.account.name, of)]
+    return [{"name": view.name, "href": view.href} for view in found]
 
 
 @router.post("/views")

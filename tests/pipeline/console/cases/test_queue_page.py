@@ -15,6 +15,7 @@ from pipeline.review.cases import assigning, case_queue, deciding, leases
 from pipeline.review.cases.case_queue import QueueFilter
 from pipeline.review.cases.case_values import Choice
 from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.search import views
 from pipeline.review.tables.core import CASES
 from tests.builders import NOON, case, flag
 from tests.pipeline.console.cases.test_case_decisions import decide, stored, taken
@@ -130,6 +131,17 @@ def test_every_filter_of_a_request_reaches_the_queue() -> None:
     asked = Asked(**given)
     assert {name: getattr(asked.wanted, name) for name in names} == given | {"severity": 2}
     assert Asked(severity="low").wanted.severity == 0
+
+
+def test_the_command_palette_reads_the_saved_views(console: Console, enter: Enter) -> None:
+    with console.database.write() as connection:
+        views.save_view(connection, "ana", "Fraud", "queue", "label=fraud", False, NOON)
+        views.save_view(connection, "ben", "Insults", "search", "q=dirt", True, NOON)
+        views.save_view(connection, "ben", "own", "search", "q=own", False, NOON)
+    assert enter("ana").get("/views").json() == [
+        {"name": "Insults", "href": "/search?q=dirt"},
+        {"name": "Fraud", "href": "/queue?label=fraud"},
+    ]
 
 
 def test_the_count_stops_at_a_limit(console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
