@@ -221,7 +221,7 @@ def _case(rng: random.Random, number: int, at: float, audited: bool, reported: b
         "policy": "report" if reported else VERSIONS[int((at - BEGIN) / SECONDS * len(VERSIONS))][0],
         "severity": severity,
         "due_at": at + 900,
-        "urgency": at,
+        "rank": 4 - severity,
         "verdict": None,
         "drill": "",
     }

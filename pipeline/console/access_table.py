@@ -55,6 +55,7 @@ ACCESS: Mapping[str, frozenset[Caller]] = {
     "search_rows": SIGNED_IN,
     "search_preview": SIGNED_IN,
     "search_csv": LEAD,  # many transcripts at once leave the console
+    "list_views": SIGNED_IN,
     "save_view": SIGNED_IN,
     "change_view": SIGNED_IN,
     "delete_view": SIGNED_IN,

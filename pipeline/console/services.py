@@ -107,8 +107,12 @@ def load_of(services: Services, connection: Connection, session: LoginSession) -
 
 
 def _case(services: TheServices, session: Signed, case: CaseId) -> str:
-    """Return the id of the case in the path. Raises Missing (404), and Involved (403) for a party to the case."""
+    """Return the id of the case in the path, which may have its first digits only, as the pages show them.
+
+    Raises Missing (404), and Involved (403) for a party to the case.
+    """
     with services.database.read() as connection:
+        case = reading.full_id(connection, case)
         eligibility.check_party(connection, reading.case(connection, case), session.account.name)
     return case
 

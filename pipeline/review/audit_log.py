@@ -10,6 +10,7 @@ off and forge the whole log. Against that, `audit_watch.py` writes signed heads 
 change them.
 """
 
+import re
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
@@ -19,7 +20,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, delete, func, insert, select
 
 from pipeline.base.json_reading import read_json
-from pipeline.review.database import fields_of
+from pipeline.review.database import begins, fields_of
 from pipeline.review.tables.core import AUDIT, AUDIT_HEAD
 
 GENESIS = "0" * 64
@@ -134,6 +135,10 @@ def all_lines(connection: Connection, after: int = 0, page: int = 1_000) -> Iter
         after = rows[-1].seq
 
 
+SHORT_ID = re.compile("[0-9a-f]{8}")
+"""The first digits of an id, as the pages show it."""
+
+
 def newest_lines(
     connection: Connection,
     actor: str = "",
@@ -147,9 +152,13 @@ def newest_lines(
 ) -> list[AuditLine]:
     """Return lines of an actor, about a subject, of an action and of a time (UTC seconds), newest first.
 
-    An empty string and None do not filter. For the next page, give the `seq` of the last line as `before`.
+    `subject` is an id, or its first eight digits. An empty string and None do not filter. For the next page, give the
+    `seq` of the last line as `before`.
     """
     query = select(AUDIT).order_by(AUDIT.c.seq.desc()).limit(limit)
+    if SHORT_ID.fullmatch(subject):
+        query = query.where(begins(AUDIT.c.subject, subject))
+        subject = ""
     for column, wanted in ((AUDIT.c.actor, actor), (AUDIT.c.subject, subject), (AUDIT.c.action, action)):
         query = query.where(column == wanted) if wanted else query
     query = query.where(AUDIT.c.seq < before) if before else query

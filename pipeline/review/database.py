@@ -18,7 +18,22 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, Row, Select, Table, create_engine, event, func, make_url, select, text
+from sqlalchemy import (
+    URL,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    Table,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolEmpty
@@ -191,6 +206,11 @@ class Database:
 def _newest() -> str | None:
     """Return the newest migration of this version. To find it, Alembic runs all files of MIGRATIONS."""
     return ScriptDirectory(str(MIGRATIONS)).get_current_head()
+
+
+def begins(column: Column[str], digits: str) -> ColumnElement[bool]:
+    """Return the condition that an id begins with these hexadecimal digits. An index of the column serves it."""
+    return column.between(digits, f"{digits}g")
 
 
 def only_added_to(revision: str | None) -> bool:

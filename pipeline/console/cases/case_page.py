@@ -6,7 +6,7 @@ from functools import lru_cache, partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Query, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import Connection
@@ -64,6 +64,8 @@ class FlagScore(Struct, frozen=True):
 @router.get("/{case}", response_class=HTMLResponse)
 def case_page(request: Request, services: TheServices, session: Signed, case: TheCase, asked: Filters) -> Response:
     """Show a case without a lease on it, beside the queue with the filters of the request."""
+    if request.path_params["case"] != case:  # the address has the first digits only
+        return RedirectResponse(f"/cases/{case}{asked.query}", 303)
     values = case_values(services, case)
     with services.database.write() as connection:
         # Logged before the page is sent: nobody sees a case without a line about it.

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from urllib.parse import urlencode
 
 import msgspec
@@ -22,7 +22,7 @@ from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.review.accounts.wellness import Meter
 from pipeline.review.cases import assigning, case_queue, eligibility, leases, speaker_measures
 from pipeline.review.cases.case_queue import QueueFilter
-from pipeline.review.cases.case_values import Case
+from pipeline.review.cases.case_values import Case, Place
 from pipeline.review.search import views
 from pipeline.review.search.views import ViewPage
 
@@ -118,11 +118,12 @@ def queue_rows(
     services: TheServices,
     session: Signed,
     asked: Filters,
-    urgency: Annotated[float | None, Query(ge=-1e12, le=1e12)] = None,
+    rank: Annotated[int | None, Query(ge=0, le=4)] = None,
+    due: Annotated[float, Query(ge=0, le=1e12)] = 0.0,
     after: Annotated[str, Query(max_length=64, pattern=r"^[0-9a-f-]*$")] = "",
 ) -> Response:
-    """Return the rows after the case with this urgency and id; without them, the first rows."""
-    place = (urgency, after) if urgency is not None else None
+    """Return the rows after the case with this rank, deadline and id; without them, the first rows."""
+    place = (rank, due, after) if rank is not None else None
     with services.database.read() as connection:
         values = rows_values(services, connection, wanted_by(services, connection, session, asked), asked, place)
     return page(request, "queue_rows.html", asked=asked, **values)
@@ -132,6 +133,14 @@ def queue_rows(
 async def queue_live(request: Request, session: Signed) -> Response:
     """Stream server-sent events about cases that arrive, are assigned, are taken or are decided."""
     return StreamingResponse(request.app.state.live.events(session.account.name), media_type="text/event-stream")
+
+
+@router.get("/views")
+def list_views(services: TheServices, session: Signed) -> list[dict[str, str]]:
+    """Return the saved views of queue and search for the command palette: names and addresses."""
+    with services.database.read() as connection:
+        found = [view for of in get_args(ViewPage) for view in views.visible(connection, session.account.name, of)]
+    return [{"name": view.name, "href": view.href} for view in found]
 
 
 @router.post("/views")
@@ -195,7 +204,7 @@ def queue_values(services: Services, connection: Connection, session: LoginSessi
 
 
 def rows_values(
-    services: Services, connection: Connection, wanted: QueueFilter, asked: Asked, after: tuple[float, str] | None
+    services: Services, connection: Connection, wanted: QueueFilter, asked: Asked, after: Place | None
 ) -> dict[str, Any]:
     """Return the values for `queue_rows.html`. `after` is the place of the last case on the page before."""
     cases, last = _page(services, connection, wanted, after)
@@ -207,8 +216,9 @@ def rows_values(
     more = ""
     if last:
         # The place of the last row, not a number of rows: cases come and go while a person scrolls. `repr` keeps all
-        # digits of the urgency, so that no row is skipped or shown twice.
-        more = "/queue/rows?" + urlencode(asked.given | {"urgency": repr(last.urgency), "after": last.id})
+        # digits of the deadline, so that no row is skipped or shown twice.
+        rank, due, after_id = last.place
+        more = "/queue/rows?" + urlencode(asked.given | {"rank": rank, "due": repr(due), "after": after_id})
     return {"rows": rows_of(cases, found, holders, owners), "more": more}
 
 
@@ -234,11 +244,12 @@ def _up_to(count: int) -> str:
 
 
 def _page(
-    services: Services, connection: Connection, wanted: QueueFilter, after: tuple[float, str] | None
+    services: Services, connection: Connection, wanted: QueueFilter, after: Place | None
 ) -> tuple[list[Case], Case | None]:
     """Return a page of cases, and the last of it if there may be more.
 
-    Without a view, the first page begins with the cases that are assigned to the person.
+    Without a view, the first page begins with the cases that are assigned to the person. Only child safety comes before
+    them.
     """
     if wanted.view == "escalated":
         found = case_queue.list_escalated(connection, wanted, after, case_queue.PAGE)
@@ -252,4 +263,5 @@ def _page(
         # The own cases come first, so the list below leaves them out.
         wanted = msgspec.structs.replace(wanted, view="others")
     found = case_queue.list_queue(connection, wanted, after, case_queue.PAGE)
-    return [*mine, *found], found[-1] if len(found) == case_queue.PAGE else None
+    shown = sorted([*mine, *found], key=lambda case: case.rank > case_queue.CHILD_SAFETY_RANK)
+    return shown, found[-1] if len(found) == case_queue.PAGE else None

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
@@ -64,6 +65,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "has": {"audio": "audio", "hold": "hold"},
 }
 
+CASE = re.compile(r"#([0-9a-f][0-9a-f-]{7,35})")  # a case, as a person types its id
+
 Say = Callable[[str], str]  # returns a text of the console in the reader's language
 QueryText = Annotated[str, Query(max_length=4_000)]
 
@@ -91,6 +94,8 @@ def search_page(
     request: Request, services: TheServices, session: Signed, q: QueryText = "", more: QueryText = ""
 ) -> Response:
     """Show a search. `more` are terms to add: the page then goes to the address of the whole search."""
+    if asked := CASE.fullmatch((more or q).strip().lower()):
+        return RedirectResponse(f"/cases/{asked[1]}", 303)
     if more.strip():
         # So the address in the browser is always the whole search, and can be saved or sent.
         return RedirectResponse(address(" ".join((q, more.strip())).strip()), 303)

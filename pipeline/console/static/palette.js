@@ -1,4 +1,5 @@
-// The command palette (Ctrl+K or ⌘K): the actions of this page, then the places to go, then a search.
+// The command palette (Ctrl+K or ⌘K): the actions of this page, then the places to go and the saved views, then one's
+// own settings, then a search.
 import { act, all, find, keys, on, text } from "./dom.js";
 
 const dialog = () => find("#palette");
@@ -23,24 +24,50 @@ const places = () => {
   const links = all(".top nav a, .menu a.opt").map((one) => [one.getAttribute("href"), one]);
   const first = links.filter(([href], at) => links.findIndex(([other]) => other === href) === at); // bar and menu share some
   return first.map(([href, one]) => {
-    // The words of the link only, without its key and its count.
-    const words = [...one.childNodes].find((node) => node.nodeType === Node.TEXT_NODE && node.textContent.trim());
     const key = find(`#help [data-key="${one.dataset.do}"] kbd`)?.textContent ?? "";
-    return { words: words?.textContent.trim() ?? "", key, run: () => location.assign(href) };
+    return { words: wordsOf(one), key, run: () => location.assign(href) };
   });
 };
+
+/** The words of a link or button, without its key and its count. */
+const wordsOf = (one) => {
+  const words = [...one.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE || node.matches("bdi"));
+  return words.map((node) => node.textContent.trim()).join(" ").trim();
+};
+
+let views = []; // the saved views, which a person may have changed in another tab
+
+const readViews = async () => {
+  const answer = await fetch("/views").catch(() => null);
+  if (!answer?.ok) return;
+  views = (await answer.json()).map(({ name, href }) => ({ words: text("palette_view", { name }), run: () => location.assign(href) }));
+  if (dialog().open) draw();
+};
+
+/** The buttons of the menu of one's account: theme, language, signing out. */
+const settings = () =>
+  all("#me-menu form button").map((one) => {
+    const title = one.closest(".pair")?.firstElementChild.textContent;
+    return { words: title ? `${title}: ${wordsOf(one)}` : wordsOf(one), run: () => one.click() };
+  });
 
 const searching = (query) => () => location.assign(`/search?${new URLSearchParams({ q: query })}`);
 const quoted = (words) => (/\s/.test(words) ? `"${words.replaceAll('"', "")}"` : words);
 
-/** What a first character asks for: /words, @speaker, #case. */
+const ID = /^[0-9a-f]{8}[0-9a-f-]*$/; // of a case, whole or as the pages show it
+
+/** What a first character asks for: /words, @speaker, #case. Words without one may be each of them. */
 const asked = (typed) => {
-  const rest = typed.slice(1).trim();
+  const kind = "#@/".includes(typed[0] ?? " ") ? typed[0] : "";
+  const rest = typed.slice(kind.length).trim();
   if (!rest) return [];
-  if (typed[0] === "#") return [{ words: text("palette_case", { what: rest }), run: () => location.assign(`/cases/${encodeURIComponent(rest)}`) }];
-  if (!find('.top nav a[href="/search"]')) return [];
-  if (typed[0] === "@") return [{ words: text("palette_speaker", { what: rest }), run: searching(`speaker:${quoted(rest)}`) }];
-  return typed[0] === "/" ? [{ words: text("palette_speech", { what: rest }), run: searching(rest) }] : [];
+  const found = [];
+  const id = rest.toLowerCase();
+  if (kind === "#" || (!kind && ID.test(id))) found.push({ words: text("palette_case", { what: id }), run: () => location.assign(`/cases/${encodeURIComponent(id)}`) });
+  if (!find('.top nav a[href="/search"]')) return found;
+  if (kind === "@" || !kind) found.push({ words: text("palette_speaker", { what: rest }), run: searching(`speaker:${quoted(rest)}`) });
+  if (kind === "/" || !kind) found.push({ words: text("palette_speech", { what: rest }), run: searching(rest) });
+  return found;
 };
 
 const fitting = (options, typed) => {
@@ -52,7 +79,9 @@ const groups = (typed) => {
   const only = typed.startsWith(">");
   const words = only ? typed.slice(1) : typed;
   const found = [[text("palette_here"), fitting(actions(), words)]];
-  if (!only) found.push([text("palette_places"), fitting(places(), words)], [text("palette_search"), asked(typed)]);
+  if (!only) found.push([text("palette_places"), fitting([...places(), ...views], words)]);
+  found.push([text("palette_settings"), fitting(settings(), words)]);
+  if (!only) found.push([text("palette_search"), asked(typed)]);
   return found.filter(([, options]) => options.length);
 };
 
@@ -110,6 +139,7 @@ export const open = () => {
   dialog().showModal();
   field().focus();
   draw();
+  readViews();
 };
 
 export const start = () => {

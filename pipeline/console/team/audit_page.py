@@ -44,7 +44,7 @@ def audit_page(
         lines = audit_log.newest_lines(
             connection,
             actor,
-            subject,
+            subject.removeprefix("#").removesuffix("…"),
             before,
             MOST,
             action=action,

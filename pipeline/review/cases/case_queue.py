@@ -1,8 +1,6 @@
-"""The queue of open cases in pages, by deadline with a head start for severe cases. The caller opens the connection.
+"""The queue of open cases in pages: child safety first, then by severity, then by deadline.
 
-An index can hold the order only if it does not change over time. So the urgency of a case is a fixed moment: its
-deadline minus the head start of its severity. A critical case comes before the other cases of a day. A mild case rises
-as it ages, so its turn always comes.
+The caller opens the connection. An index holds the order, so its columns (QUEUE_ORDER) do not change over time.
 
 Escalated cases have a deadline of their own. It counts from the escalation, or from the moment at which a later
 decision was taken back.
@@ -14,24 +12,23 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, false, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, false, func, or_, select, tuple_
 
 from pipeline.contract.messages import Flag
 from pipeline.review.cases import eligibility, reading
-from pipeline.review.cases.case_values import WHOLE_ROOM, Case
+from pipeline.review.cases.case_values import CHILD_SAFETY, WHOLE_ROOM, Case, Place, label_of
 from pipeline.review.cases.eligibility import Eligibility
 from pipeline.review.tables.case_tables import COPIES
-from pipeline.review.tables.core import CASES, DECISIONS, LEASES, OPEN, QUEUE_FILTERS
+from pipeline.review.tables.core import CASES, DECISIONS, LEASES, OPEN, QUEUE_FILTERS, QUEUE_ORDER
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.judge.labels import Labels
 
-LOW, MEDIUM, HIGH = 0, 1, 2
-"""The severities are 0 low, 1 medium, 2 high and 3 critical. `configs/labels.yaml` uses these names."""
+CHILD_SAFETY_RANK = 0
 
-HEAD_START = (0.0, 900.0, 7_200.0, 86_400.0)
-"""Seconds of head start, by severity."""
+LOW, MEDIUM, HIGH, CRITICAL = 0, 1, 2, 3
+"""The severities are 0 low, 1 medium, 2 high and 3 critical. `configs/labels.yaml` uses these names."""
 
 TARGETS = (14_400.0, 3_600.0, 900.0, 300.0)
 """Seconds within which a moderator should decide a case, by severity."""
@@ -51,24 +48,25 @@ class Ranking:
         """
         if lead.suggestion == "pass":
             return LOW
-        label = self.severities.get(lead.flagged[0], MEDIUM) if lead.flagged else MEDIUM
+        label = self.of_label(label_of(lead))
         return max(label, HIGH) if lead.suggestion == "block" else label
 
     def columns(self, lead: Flag, at: float) -> dict[str, Any]:
-        """Return the columns `severity`, `due_at` and `urgency` of a case that was stored at `at` (UTC seconds).
+        """Return the columns `severity`, `rank` and `due_at` of a case that was stored at `at` (UTC seconds).
 
         `lead` is the case's worst flag.
         """
-        return self.place(self.severity(lead), at)
+        return self.place(label_of(lead), self.severity(lead), at)
 
     def of_label(self, label: str) -> int:
         """Return the severity of a label. An unknown label is medium."""
         return self.severities.get(label, MEDIUM)
 
-    def place(self, severity: int, at: float) -> dict[str, Any]:
-        """Return these columns for a case of this severity whose deadline counts from `at` (UTC seconds)."""
-        due = at + self.targets[severity]
-        return {"severity": severity, "due_at": due, "urgency": due - HEAD_START[severity]}
+    def place(self, label: str, severity: int, at: float) -> dict[str, Any]:
+        """Return these columns for a case of this label and severity whose deadline counts from `at` (UTC seconds)."""
+        # Speech that the policy passed is low, and comes last whatever its label.
+        rank = CHILD_SAFETY_RANK if label == CHILD_SAFETY and severity > LOW else CRITICAL + 1 - severity
+        return {"severity": severity, "rank": rank, "due_at": at + self.targets[severity]}
 
     def since(self, case: Case) -> float:
         """Return the moment from which the deadline of a case counts (UTC seconds): it was stored, or reopened."""
@@ -135,19 +133,23 @@ class QueueFilter(Struct, frozen=True, kw_only=True):
 EVERYTHING = QueueFilter()
 COLUMNS = ("label", "language", "room", "speaker", "suggestion", "policy", "status", "severity")
 """The fields of a QueueFilter that are columns of CASES."""
+ORDER = tuple(CASES.c[name] for name in QUEUE_ORDER)
 
 
 def list_queue(
-    connection: Connection, wanted: QueueFilter = EVERYTHING, after: tuple[float, str] | None = None, limit: int = PAGE
+    connection: Connection, wanted: QueueFilter = EVERYTHING, after: Place | None = None, limit: int = PAGE
 ) -> list[Case]:
     """Return open cases, most urgent first. For the next page, give the `place` of the last case as `after`."""
     # Choosing the ids first reads an index alone, also when few of many cases match.
-    chosen = _filtered(select(CASES.c.id), wanted).order_by(CASES.c.urgency, CASES.c.id).limit(limit)
-    if after is not None:
-        # Pages by key: cases come and go at the head of the queue, and an OFFSET would skip some.
-        chosen = chosen.where(tuple_(CASES.c.urgency, CASES.c.id) > tuple_(*after))
-    query = select(CASES).where(CASES.c.id.in_(chosen)).order_by(CASES.c.urgency, CASES.c.id)
+    query = select(CASES).where(CASES.c.id.in_(chosen(wanted, after, limit))).order_by(*ORDER)
     return [reading.case_of(row) for row in connection.execute(query)]
+
+
+def chosen(wanted: QueueFilter, after: Place | None, limit: int) -> Select[tuple[str]]:
+    """Return the query for the ids of a page of the queue."""
+    query = _filtered(select(CASES.c.id), wanted).order_by(*ORDER).limit(limit)
+    # Pages by key: cases come and go at the head of the queue, and an OFFSET would skip some.
+    return query if after is None else query.where(tuple_(*ORDER) > tuple_(*after))
 
 
 def count_queue(connection: Connection, wanted: QueueFilter = EVERYTHING, most: int | None = None) -> int:
@@ -165,7 +167,7 @@ def arrived(connection: Connection, wanted: QueueFilter, since: float, severity:
 
 def counts(connection: Connection, wanted: QueueFilter, at: float, most: int) -> tuple[int, int]:
     """Count the `most` most urgent cases, and how many are past their deadline at `at` (UTC seconds)."""
-    ahead = _filtered(select(CASES.c.due_at), wanted).order_by(CASES.c.urgency, CASES.c.id).limit(most).subquery()
+    ahead = _filtered(select(CASES.c.due_at), wanted).order_by(*ORDER).limit(most).subquery()
     total, late = connection.execute(
         select(func.count(), func.count().filter(ahead.c.due_at < at)).select_from(ahead)
     ).one()
@@ -175,7 +177,7 @@ def counts(connection: Connection, wanted: QueueFilter, at: float, most: int) ->
 def choices(connection: Connection, limit: int = 1_000) -> dict[str, list[str]]:
     """Return the labels, languages, suggestions and policies of the `limit` most urgent open cases, for filters."""
     columns = (CASES.c.label, CASES.c.language, CASES.c.suggestion, CASES.c.policy)
-    ahead = select(*columns).where(OPEN).order_by(CASES.c.urgency, CASES.c.id).limit(limit).subquery()
+    ahead = select(*columns).where(OPEN).order_by(*ORDER).limit(limit).subquery()
     found = connection.execute(select(ahead).distinct()).all()
     return {column.name: sorted({row._mapping[column.name] for row in found} - {""}) for column in columns}
 
@@ -183,19 +185,19 @@ def choices(connection: Connection, limit: int = 1_000) -> dict[str, list[str]]:
 def next_free(connection: Connection, account: str, at: float, wanted: QueueFilter = EVERYTHING) -> str | None:
     """Return the id of the first case that `account` may decide and no other moderator holds at `at`.
 
-    Cases that are assigned to the account come first, then the most urgent ones. The row is locked, so that two
-    moderators who ask at once get different cases. None: no case is free.
+    Cases that are assigned to the account come first, and only child safety comes before them. The row is locked, so
+    that two moderators who ask at once get different cases. None: no case is free.
     """
-    # Two queries, because "mine first" as a sort key would read all open cases instead of an index.
+    # Several queries, because "mine first" as a sort key would read all open cases instead of an index.
     parts: tuple[View | None, ...] = (wanted.view,)
     if wanted.view is None and wanted.eligibility:
         parts = ("mine", "others") if eligibility.has_assigned(connection, account) else ("others",)
+    found: list[Row[tuple[str, int]]] = []
     for view in parts:
         query = _free(account, at, msgspec.structs.replace(wanted, view=view)).limit(1)
         # of: PostgreSQL locks no row of the optional side of an outer join (LEASES).
-        if found := connection.execute(query.with_for_update(of=CASES, skip_locked=True)).scalar_one_or_none():
-            return str(found)
-    return None
+        found += connection.execute(query.with_for_update(of=CASES, skip_locked=True))
+    return str(min(found, key=lambda row: row.rank > CHILD_SAFETY_RANK).id) if found else None
 
 
 def free(connection: Connection, account: str, at: float, wanted: QueueFilter, limit: int, only: str = "") -> list[str]:
@@ -220,7 +222,7 @@ def like(connection: Connection, case: Case, by: Likeness, account: str, at: flo
         .where(*eligibility.eligibility_of(connection, account, at).conditions())
         .where(OPEN, CASES.c.id.not_in(COPIES), CASES.c.label == case.label, same.get(by, CASES.c.label == case.label))
         .where(or_(LEASES.c.id.is_(None), LEASES.c.expires_at <= at, LEASES.c.account == account))
-        .order_by(CASES.c.urgency, CASES.c.id)
+        .order_by(*ORDER)
         .limit(SEARCHED)
     )
     found = [reading.case_of(row) for row in connection.execute(query)]
@@ -243,13 +245,13 @@ def since(connection: Connection, at: float, limit: int = 500) -> list[Case]:
     return [reading.case_of(row) for row in connection.execute(query)]
 
 
-def _free(account: str, at: float, wanted: QueueFilter) -> Select[tuple[str]]:
+def _free(account: str, at: float, wanted: QueueFilter) -> Select[tuple[str, int]]:
     return (
-        _filtered(select(CASES.c.id), wanted)
+        _filtered(select(CASES.c.id, CASES.c.rank), wanted)
         .where(~eligibility.escalated_by(account))
         .outerjoin(LEASES, LEASES.c.case_id == CASES.c.id)
         .where(or_(LEASES.c.id.is_(None), LEASES.c.expires_at <= at, LEASES.c.account == account))
-        .order_by(CASES.c.urgency, CASES.c.id)
+        .order_by(*ORDER)
     )
 
 
@@ -258,7 +260,12 @@ def _filtered(query: Select[Any], wanted: QueueFilter) -> Select[Any]:
     if any(getattr(wanted, name) is not None for name in COLUMNS if name in QUEUE_FILTERS):
         # Without a match, the answer comes from an index alone. The other conditions would read each open case.
         same = CASES.alias("same")
-        first = select(same.c.id).where(OPEN, *_asked(same, wanted)).order_by(same.c.urgency, same.c.id).limit(1)
+        first = (
+            select(same.c.id)
+            .where(OPEN, *_asked(same, wanted))
+            .order_by(*(same.c[name] for name in QUEUE_ORDER))
+            .limit(1)
+        )
         query = query.where(first.scalar_subquery().is_not(None))
     without = wanted.without
     if without.cases:
@@ -303,9 +310,7 @@ MOST_ESCALATED = 1_000
 """The most escalated cases that are read."""
 
 
-def list_escalated(
-    connection: Connection, wanted: QueueFilter, after: tuple[float, str] | None, limit: int
-) -> list[Case]:
+def list_escalated(connection: Connection, wanted: QueueFilter, after: Place | None, limit: int) -> list[Case]:
     """Return escalated cases, most urgent first. Their deadline is ESCALATED_SECONDS after the escalation or reopening.
 
     For the next page, give the `place` of the last case as `after`.
@@ -324,7 +329,7 @@ def _placed(connection: Connection, cases: list[Case]) -> list[Case]:
     )
     due = {row.case_id: row.at + ESCALATED_SECONDS for row in connection.execute(query)}
     return [
-        msgspec.structs.replace(case, due_at=due[case.id], urgency=due[case.id] - HEAD_START[case.severity])
+        msgspec.structs.replace(case, due_at=due[case.id])
         for case in cases
         # A case that is missing here was decided or reopened between the two queries.
         if case.id in due

@@ -10,6 +10,9 @@ from msgspec import MsgspecError, Struct, json, to_builtins
 from pipeline.base.errors import BadMessage, CaseError
 from pipeline.contract.messages import NAMESPACE, Action, Decision, Flag, Hit, Source, SpeechStatus, Suggestion, Verdict
 
+CHILD_SAFETY = "minor_safety"
+"""The label whose cases come first in the queue, whatever their severity and deadline."""
+
 Status = Literal["pending", "escalated", "decided"]
 """An escalated case has a decision, but waits for another decision by a more senior person."""
 
@@ -48,6 +51,10 @@ NOT_STORED = frozenset({"withheld", "released", "early"})
 
 NUL = re.compile(rb"(?<!\\)(\\\\)*\\u0000")
 """A NUL character in JSON. With an even number of backslashes, "u0000" is text."""
+
+
+Place = tuple[int, float, str]
+"""The place of a case in the queue: its rank, deadline and id, lowest first."""
 
 
 class Outcome(Struct, frozen=True):
@@ -116,10 +123,10 @@ class Case(Struct, frozen=True, kw_only=True):
     """Name and version of the policy that flagged it."""
     severity: int = 1
     """From 0 (low) to 3 (critical), see `pipeline/review/cases/case_queue.py`."""
+    rank: int = 3
+    """Its rank in the queue, lowest first: 0 child safety, then 1 critical to 4 low."""
     due_at: float = 0.0
     """Deadline for the decision, in UTC seconds."""
-    urgency: float = 0.0
-    """Sort key of the queue, lowest first: `due_at` minus the head start of its severity."""
     verdict: Verdict | None = None
     """The verdict of the decision that holds; None if there is none."""
     drill: str = ""
@@ -133,9 +140,9 @@ class Case(Struct, frozen=True, kw_only=True):
         return self.created_at, self.id
 
     @property
-    def place(self) -> tuple[float, str]:
+    def place(self) -> Place:
         """Its place in the queue, most urgent first. The next page starts `after` it."""
-        return self.urgency, self.id
+        return self.rank, self.due_at, self.id
 
 
 class CaseFile(Struct, frozen=True, kw_only=True):
@@ -202,6 +209,8 @@ def decision_id(choice: "Choice", case: str, moderator: str, attempt: int) -> st
 def worst(flags: Sequence[Flag]) -> Flag:
     """Return the flag that represents a case. The order in which the flags arrived does not matter.
 
+    A flag for the safety of a child does, whatever the others suggest: its case is the first in the queue.
+
     Of flags that are equally severe, one of words represents it: words say most, and scores of sounds are on other
     scales. One of the second reader does so last, so its cases are those that only it found. Of sounds, one with a
     label comes first: each kind has its own scale, and without the label the case would reach the wrong people.
@@ -209,10 +218,16 @@ def worst(flags: Sequence[Flag]) -> Flag:
     return max(flags, key=_weight)
 
 
-def _weight(flag: Flag) -> tuple[int, int, bool, float, float, str]:
+def label_of(flag: Flag) -> str:
+    """Return the label of a case that this flag represents; empty if the flag has none."""
+    return CHILD_SAFETY if CHILD_SAFETY in flag.flagged else next(iter(flag.flagged), "")
+
+
+def _weight(flag: Flag) -> tuple[bool, int, int, bool, float, float, str]:
+    safety = CHILD_SAFETY in flag.flagged and flag.suggestion != "pass"
     labelled = flag.source != "words" and bool(flag.flagged)
     # The id is last: it decides between equal flags, whatever their order.
-    return SEVERITY[flag.suggestion], RANKS[flag.source], labelled, flag.risk, -flag.start, flag.id
+    return safety, SEVERITY[flag.suggestion], RANKS[flag.source], labelled, flag.risk, -flag.start, flag.id
 
 
 def check_storable(message: Flag | SpeechStatus) -> None:

@@ -75,7 +75,7 @@ def reopen_case(
     # An escalation is not final. It stays, so the case is escalated again.
     taken = [one for one in standing if one.verdict in FINAL]
     # The old deadline was kept or missed by the first decision. It says nothing about the new work.
-    connection.execute(update(CASES).where(CASES.c.id == case).values(ranking.place(found.severity, at)))
+    connection.execute(update(CASES).where(CASES.c.id == case).values(ranking.place(found.label, found.severity, at)))
     deciding.take_back(connection, found, standing, taken, at)
     detail = {"reason": reason, "decisions": [one.id for one in taken]}
     audit_log.append(connection, at, lead, "case.reopen", case, detail)

@@ -11,7 +11,7 @@ from sqlalchemy import case as case_when
 from pipeline.base.errors import Missing
 from pipeline.contract.messages import Decision, Flag
 from pipeline.review.cases.case_values import Case, CaseFile, Evidence, Filters
-from pipeline.review.database import fields_of
+from pipeline.review.database import begins, fields_of
 from pipeline.review.tables.case_tables import COPIES
 from pipeline.review.tables.core import CASES, DECISIONS, EVIDENCE, FLAGS, GROUPED, OPEN
 
@@ -47,6 +47,20 @@ def cases(connection: Connection, filters: Filters, after: tuple[float, str] | N
         # Pages by key and not by OFFSET: each page costs the same, and a new case moves none.
         query = query.where(tuple_(CASES.c.created_at, CASES.c.id) < tuple_(*after))
     return [case_of(row) for row in connection.execute(query)]
+
+
+SHOWN = 8
+"""The pages show so many characters of an id."""
+LENGTH = 36
+"""The characters of a whole id."""
+
+
+def full_id(connection: Connection, typed: str) -> str:
+    """Return the id of the one case that begins with `typed`, at least SHOWN characters; without one, `typed`."""
+    if not SHOWN <= len(typed) < LENGTH:
+        return typed
+    found = ids(connection, typed, 2)
+    return found[0] if len(found) == 1 else typed
 
 
 def case(connection: Connection, identity: str, lock: bool = False) -> Case:
@@ -126,7 +140,7 @@ def ids(connection: Connection, prefix: str, limit: int) -> list[str]:
     """Return the ids that begin with `prefix`, in order, at most `limit`."""
     # autoescape: `_` and `%` of a typed prefix are no wildcards.
     query = select(CASES.c.id).where(CASES.c.id.startswith(prefix, autoescape=True)).order_by(CASES.c.id).limit(limit)
-    return list(connection.scalars(query))
+    return list(connection.scalars(query.where(begins(CASES.c.id, prefix)) if prefix else query))
 
 
 def case_of(row: Row[Any]) -> Case:

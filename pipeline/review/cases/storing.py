@@ -29,6 +29,7 @@ from pipeline.review.cases.case_values import (
     Result,
     case_id,
     columns,
+    label_of,
     weight_of,
     worst,
 )
@@ -299,7 +300,7 @@ def _summary(flags: Sequence[Flag], at: float, ranking: Ranking) -> dict[str, An
         "room_type": lead.room_type,
         "start": min(flag.start for flag in flags),
         "end": max(flag.end for flag in flags),
-        "label": lead.flagged[0] if lead.flagged else "",
+        "label": label_of(lead),
         "suggestion": lead.suggestion,
         "risk": lead.risk,
         "language": lead.language or (worst(spoken).language if spoken else ""),

@@ -140,10 +140,10 @@ def _open_case(connection: Connection, complaint: Complaint, seconds: float) -> 
 def _join(connection: Connection, case: Case, complaint: Complaint, ranking: Ranking) -> Audio:
     """Extend the case to the complaint's moment and raise its severity; return the state of the complaint's clip."""
     change: dict[str, Any] = {}
-    severity = ranking.of_label(complaint.label)
-    if severity > case.severity:
-        # The deadline of the higher severity counts from the first report.
-        change = {"label": complaint.label, **ranking.place(severity, ranking.since(case))}
+    # The deadline of the higher severity counts from the first report.
+    placed = ranking.place(complaint.label, ranking.of_label(complaint.label), ranking.since(case))
+    if placed["rank"] < case.rank:
+        change = {"label": complaint.label, **placed}
     if complaint.at > case.end:
         change["end"] = complaint.at
     if change:
@@ -174,7 +174,7 @@ def _open(connection: Connection, complaint: Complaint, at: float, ranking: Rank
         "created_at": at,
     }
     severity = ranking.of_label(complaint.label)
-    connection.execute(insert(CASES).values(made | ranking.place(severity, at)))
+    connection.execute(insert(CASES).values(made | ranking.place(complaint.label, severity, at)))
     case_words.store_words(connection, str(made["id"]), at, [])
     return str(made["id"])
 

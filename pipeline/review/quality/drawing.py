@@ -130,7 +130,7 @@ def _case(case: Case, identity: str, later: float, at: float, ranking: Ranking) 
         version=1,
         created_at=at,
         verdict=None,
-        **ranking.place(case.severity, at),
+        **ranking.place(case.label, case.severity, at),
     )
 
 

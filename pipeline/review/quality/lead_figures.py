@@ -11,7 +11,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Select, case, func, select
 
 from pipeline.review.accounts import accounts, wellness
-from pipeline.review.cases import appeals, leases, reading
+from pipeline.review.cases import appeals, case_queue, leases, reading
 from pipeline.review.cases.case_values import Case
 from pipeline.review.cases.reading import OpenGroup
 from pipeline.review.quality import agreement_figures
@@ -170,7 +170,7 @@ def found(
     `severity`, `account` and `label` narrow the list. With `account`, it contains the cases that the account holds
     ("held") or decided in the last day (all other figures).
     """
-    query = _QUERIES[what](connection, at).order_by(CASES.c.urgency, CASES.c.id).limit(MOST)
+    query = _QUERIES[what](connection, at).order_by(*case_queue.ORDER).limit(MOST)
     if severity is not None:
         query = query.where(CASES.c.severity == severity)
     if label:

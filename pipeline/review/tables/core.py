@@ -39,6 +39,9 @@ OPEN = text("status <> 'decided'")
 DECIDED = text("verdict IS NOT NULL")
 """Condition of the indexes of decided cases."""
 
+QUEUE_ORDER = ("rank", "due_at", "id")
+"""The order of the queue. No column depends on the time, so an index holds it."""
+
 QUEUE_FILTERS = ("language", "suggestion", "policy", "status", "severity")
 """The columns that filter the queue, beside label, room and speaker."""
 
@@ -73,7 +76,10 @@ CASES = Table(
     Column("policy", String, nullable=False),
     Column("severity", Integer, nullable=False),
     Column("due_at", Double, nullable=False),
-    Column("urgency", Double, nullable=False),
+    # Lowest first. A process of 0.1.0 that still runs writes none: so its cases come first, and no severe one is late.
+    Column("rank", Integer, nullable=False, server_default=text("0")),
+    # Release 0.1.0 orders its queue by this.
+    Column("urgency", Double, nullable=False, default=lambda context: context.get_current_parameters()["due_at"]),
     Column("verdict", String, nullable=True),
     # Id of the drill that the case belongs to; empty for real speech.
     Column("drill", String, nullable=False, server_default=text("''")),
@@ -84,14 +90,12 @@ CASES = Table(
     Index(None, "status", "created_at", "id"),
     # A new flag looks for a case of the same speaker at that time.
     Index(None, "room", "speaker", "end"),
-    # The queue: open cases, most urgent first, also of one label, room or speaker.
+    # The queue: open cases in its order, also of one label, room or speaker.
     # The first two hold all filters, so that a filter without matches reads no case.
-    Index("ix_cases_queue_all", "urgency", "id", "label", *QUEUE_FILTERS, sqlite_where=OPEN, postgresql_where=OPEN),
-    Index(
-        "ix_cases_queue_of_label", "label", "urgency", "id", *QUEUE_FILTERS, sqlite_where=OPEN, postgresql_where=OPEN
-    ),
-    Index("ix_cases_queue_room", "room", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
-    Index("ix_cases_queue_speaker", "speaker", "urgency", "id", sqlite_where=OPEN, postgresql_where=OPEN),
+    Index("ix_cases_queue_all", *QUEUE_ORDER, "label", *QUEUE_FILTERS, sqlite_where=OPEN, postgresql_where=OPEN),
+    Index("ix_cases_queue_of_label", "label", *QUEUE_ORDER, *QUEUE_FILTERS, sqlite_where=OPEN, postgresql_where=OPEN),
+    Index("ix_cases_queue_room", "room", *QUEUE_ORDER, sqlite_where=OPEN, postgresql_where=OPEN),
+    Index("ix_cases_queue_speaker", "speaker", *QUEUE_ORDER, sqlite_where=OPEN, postgresql_where=OPEN),
     # The figures of the queue, by all that decides who may get a case.
     Index("ix_cases_queue_groups", *GROUPED, "due_at", "created_at", sqlite_where=OPEN, postgresql_where=OPEN),
     # Strikes and history of a speaker.

@@ -42,7 +42,7 @@ READS = {
 }
 READS |= {"set_totp", "logout", "api_docs", "api_schema", "wellness_page", "wellness_meter", "set_comfort"}
 READS |= {"search_page", "search_rows", "search_preview", "speaker_page", "room_page"}
-READS |= {"save_view", "change_view", "delete_view"}
+READS |= {"list_views", "save_view", "change_view", "delete_view"}
 READS |= {"appeals_page", "appeal_page", "case_notes", "inbox_page", "inbox_due", "set_notifications"}
 DECIDES = {
     "mute_phrase",

@@ -133,7 +133,7 @@ def changed(database: Database, kind: str, at: int, place: int) -> str:
 
 
 UNREAD = {
-    "cases": {"risk", "text", "hits", "status", "verdict", "version", "due_at", "urgency"},
+    "cases": {"risk", "text", "hits", "status", "verdict", "version", "rank", "due_at", "urgency"},
     "flags": {"labels", "marks", "reasons", "words", "address", "sound", "act"},
     "decisions": {"note", "duration_seconds", "strikes", "notice"},
     "audits": {"done"},

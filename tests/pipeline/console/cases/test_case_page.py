@@ -54,6 +54,16 @@ def actions(console: Console, case: str) -> list[tuple[str, str, str]]:
     return [(line.actor, line.action, line.detail) for line in lines]
 
 
+def test_a_case_is_found_by_the_digits_that_the_pages_show(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    assert ana.get(f"/cases/{case[:8]}?label=fraud").headers["location"] == f"/cases/{case}?label=fraud"
+    assert ana.get(f"/cases/{case[:7]}").status_code == 404, "too short"
+    for typed in (f"#{case[:8]}", f"#{case[:8].upper()}", f"#{case}"):
+        for field in ("q", "more"):
+            assert ana.get("/search", params={field: typed}).headers["location"] == f"/cases/{typed[1:].lower()}"
+
+
 def test_a_second_reading_shows_its_scores_and_not_the_words_again(console: Console, enter: Enter) -> None:
     words = flag("a", text="I will find you", language="en", hits=())
     read = flag_of(second_reading("a", text=words.text, language="en", utterance=words.utterance))

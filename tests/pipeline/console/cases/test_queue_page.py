@@ -11,8 +11,11 @@ from sqlalchemy import update
 
 from pipeline.console.cases import queue_page
 from pipeline.console.cases.queue_page import Asked
-from pipeline.review.cases import case_queue, leases
+from pipeline.review.cases import assigning, case_queue, deciding, leases
 from pipeline.review.cases.case_queue import QueueFilter
+from pipeline.review.cases.case_values import Choice
+from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.search import views
 from pipeline.review.tables.core import CASES
 from tests.builders import NOON, case, flag
 from tests.pipeline.console.cases.test_case_decisions import decide, stored, taken
@@ -51,6 +54,29 @@ def test_the_pages_contain_every_case_once_in_order(
     assert list(chain.from_iterable(pages)) == order
     assert sorted(order) == sorted(cases)
     assert [len(page) for page in pages[:-1]] == [3] * (len(pages) - 1)
+
+
+def test_the_pages_and_the_next_case_have_the_order_that_the_page_states(
+    console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Child safety comes first, then what is assigned to the person, then severity; the backlog is of three days."""
+    monkeypatch.setattr(case_queue, "PAGE", 2)
+    labels = {"given": 0, "ads_spam": 0, "abuse": 1, "fraud": 2, "terror_extremism": 3, "minor_safety": 3}
+    store = SqlReviewStore(console.database, ranking=case_queue.Ranking(labels))
+    given, mild, middling, grave, critical, child = [
+        store.add([flag(label, 0, 5, speaker=str(n), flagged=(label,), hits=())], NOON + n * 60_000)[0].case
+        for n, label in enumerate(labels)
+    ]
+    with console.database.write() as connection:
+        assigning.move(connection, [given], "ana", "lea", "workload", NOON, 86_400.0)
+    ana = enter("ana")
+    expected = [child, given, critical, grave, middling, mild]
+    assert "Child safety, then severity, then deadline" in ana.get("/queue").text
+    assert list(chain.from_iterable(shown(ana, "/queue"))) == expected
+    for one in expected:
+        assert f'data-case="{one}"' in ana.post("/next").text
+        with console.database.write() as connection:
+            deciding.decide(connection, one, "ana", Choice(verdict="dismiss"), NOON)
 
 
 def test_the_next_page_keeps_the_filters(console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,6 +133,17 @@ def test_every_filter_of_a_request_reaches_the_queue() -> None:
     assert Asked(severity="low").wanted.severity == 0
 
 
+def test_the_command_palette_reads_the_saved_views(console: Console, enter: Enter) -> None:
+    with console.database.write() as connection:
+        views.save_view(connection, "ana", "Fraud", "queue", "label=fraud", False, NOON)
+        views.save_view(connection, "ben", "Insults", "search", "q=dirt", True, NOON)
+        views.save_view(connection, "ben", "own", "search", "q=own", False, NOON)
+    assert enter("ana").get("/views").json() == [
+        {"name": "Insults", "href": "/search?q=dirt"},
+        {"name": "Fraud", "href": "/queue?label=fraud"},
+    ]
+
+
 def test_the_count_stops_at_a_limit(console: Console, enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_page, "COUNTED", 2)
     monkeypatch.setattr(case_queue, "PAGE", 2)  # The page counts the cases that its first rows do not show.
@@ -131,7 +168,7 @@ def test_a_row_shows_the_holder_and_the_strikes(console: Console, enter: Enter) 
     assert "data-holder" not in ana.get("/queue").text
 
 
-@pytest.mark.parametrize("query", ["urgency=nan", "urgency=x", "urgency=1e13", "urgency=1&after=ZZ"])
+@pytest.mark.parametrize("query", ["rank=5", "rank=x", "rank=1&due=nan", "rank=1&due=1e13", "rank=1&after=ZZ"])
 def test_invalid_places_and_filters_are_refused(enter: Enter, query: str) -> None:
     assert enter("ana").get(f"/queue/rows?{query}").status_code == 422
 

@@ -70,6 +70,15 @@ def test_the_filters_narrow_the_log(console: Console, enter: Enter) -> None:
     assert "No line fits" in lead.get("/audit?actor=nobody").text
 
 
+def test_an_id_may_be_typed_as_the_page_shows_it(console: Console, enter: Enter) -> None:
+    case = "a38edf9c-0000-5000-8000-000000000000"
+    write_lines(console, 2, "ana", case)
+    write_lines(console, 1, "ana", "a38edf9d-0000-5000-8000-000000000000")
+    auditor = enter("aud")
+    for typed in (case, "a38edf9c", "a38edf9c…", "#a38edf9c"):
+        assert len(LINE.findall(auditor.get("/audit", params={"subject": typed}).text)) == 2
+
+
 def test_days_are_those_of_the_reader(console: Console, enter: Enter) -> None:
     for hours in range(-48, 48, 12):  # noon and midnight, UTC
         write_lines(console, 1, "ana", at=NOON + 3_600 * hours)

@@ -22,11 +22,11 @@ from tests.builders import NOON, flag
 from tests.pipeline.review.people import sit_down
 
 HOUR = 3_600.0
-RANKING = Ranking({"minor_safety": 3, "fraud": 2, "abuse": 1})
+RANKING = Ranking({"minor_safety": 3, "terror_extremism": 3, "fraud": 2, "abuse": 1})
 
 
 def stored(database: Database, count: int, prefix: str = "", **changes: Any) -> list[str]:
-    """Store cases of the same urgency, one second apart. Return their ids in the order of the queue."""
+    """Store cases of the same severity, one second apart. Return their ids in the order of the queue."""
     flags = [flag(f"{prefix}{n}", speaker=f"{prefix}{n}", hits=(), **changes) for n in range(count)]
     store = SqlReviewStore(database, ranking=RANKING)
     return [store.add([each], NOON + n)[0].case for n, each in enumerate(flags)]
@@ -60,7 +60,7 @@ def owner(database: Database, case: str) -> str | None:
 
 
 def test_the_oldest_cases_of_a_filter_go_to_one_person_who_gets_them_first(database: Database) -> None:
-    urgent = stored(database, 1, "urgent", flagged=("minor_safety",), suggestion="block")
+    urgent = stored(database, 1, "urgent", flagged=("terror_extremism",), suggestion="block")
     fraud = stored(database, 3, "fraud", flagged=("fraud",))
     sit_down(database, "ana", "ben", at=NOON + 100)
     assert candidates(database, "ana", 2, label="fraud") == fraud[:2]

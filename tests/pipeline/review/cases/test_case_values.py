@@ -106,8 +106,8 @@ def test_one_clip_must_cover_the_whole_case(clips: list[tuple[float, float]], co
 
 
 def test_a_case_has_a_place_in_the_list_and_one_in_the_queue() -> None:
-    one = case(0, 5, urgency=7.0)
-    assert (one.key, one.place) == ((NOON, "c"), (7.0, "c"))
+    one = case(0, 5, rank=2, due_at=7.0)
+    assert (one.key, one.place) == ((NOON, "c"), (2, 7.0, "c"))
 
 
 @pytest.mark.parametrize(

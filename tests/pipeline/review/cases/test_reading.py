@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert, select
 
 from pipeline.base.errors import Missing
 from pipeline.contract.messages import Verdict
@@ -12,6 +13,7 @@ from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import drawing
 from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.core import CASES
 from tests.builders import NOON, flag
 
 
@@ -109,6 +111,18 @@ def test_an_undo_never_comes_after_the_reach_of_the_query(database: Database) ->
         deciding.undo(connection, decision, "ana", NOON + reading.UNDO_REACH, reading.UNDO_REACH)
         found = reading.decisions_since(connection, NOON + reading.UNDO_REACH)
     assert [one.id for one in found] == [decision]
+
+
+def test_the_first_digits_name_a_case_unless_two_begin_so(database: Database) -> None:
+    case = stored(database)
+    with database.write() as connection:
+        assert [reading.full_id(connection, case[:digits]) for digits in (8, 12, 36)] == [case] * 3
+        assert reading.full_id(connection, case[:7]) == case[:7]
+        assert reading.full_id(connection, "00000000") == "00000000"
+        twin = case[:8] + "-0000-0000-0000-000000000000"
+        connection.execute(insert(CASES).values(connection.execute(select(CASES)).one()._asdict() | {"id": twin}))
+        assert reading.full_id(connection, case[:8]) == case[:8]
+        assert reading.full_id(connection, case[:14]) == case
 
 
 def test_a_prefix_finds_ids_literally_and_in_order(database: Database) -> None:

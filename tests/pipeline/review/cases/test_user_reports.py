@@ -8,7 +8,7 @@ import pytest
 from pipeline.base.errors import Involved
 from pipeline.review import audit_log
 from pipeline.review.cases import case_queue, deciding, reading, speaker_measures, user_reports
-from pipeline.review.cases.case_queue import HEAD_START, TARGETS, Ranking
+from pipeline.review.cases.case_queue import TARGETS, Ranking
 from pipeline.review.cases.case_values import REPORTED, Choice
 from pipeline.review.cases.user_reports import Complaint, Report
 from pipeline.review.database import Database
@@ -66,7 +66,16 @@ def test_a_case_gets_the_highest_severity_of_its_reports_and_keeps_its_age(datab
     with database.read() as connection:
         case = reading.case(connection, first.case)
     assert (case.label, case.severity, case.due_at) == ("violence", 2, NOON + TARGETS[2])
-    assert (case.urgency, case.version) == (case.due_at - HEAD_START[2], 2)
+    assert (case.rank, case.version) == (2, 2)
+
+
+def test_a_report_about_a_child_brings_its_case_to_the_front(database: Database) -> None:
+    first = file(database, label="terror_extremism")
+    for label in ("minor_safety", "terror_extremism"):
+        assert file(database, NOON + 30, label=label, reporter=f"of {label}").case == first.case
+    with database.read() as connection:
+        case = reading.case(connection, first.case)
+    assert (case.label, case.rank) == ("minor_safety", 0)
 
 
 def test_a_later_report_extends_the_case_up_to_twice_its_time(database: Database) -> None:
