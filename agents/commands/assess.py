@@ -160,6 +160,67 @@ def report(
     say("Wrote the {kind} of assessment {id} to {folder}.", kind=kind, id=made.id, folder=folder)
 
 
+Name = Annotated[str, typer.Argument(help="Name of the attached file.")]
+Of = Annotated[str | None, typer.Option("--assessment", help="Id of the assessment. Default: the newest one.")]
+
+
+@assess.command()
+def attach(
+    ctx: typer.Context,
+    item: Annotated[str, typer.Argument(help="Item of article 5, from 5.1 to 5.8.")],
+    file: Annotated[Path, typer.Argument(help="A PDF, PNG or JPEG file of at most 10 MiB.")],
+    identity: Of = None,
+    by: By = None,
+) -> None:
+    """Attach a file to an item of the draft: the organisation chart, rules, a screenshot.
+
+    The report names the file with its SHA-256 in that item, and the bundle has it. The name is all that a reader sees
+    of it, so choose a good one. Files of an assessment may have 50 MiB together.
+
+    Example:
+      voxwarden assess attach 5.1 organisation-chart.pdf
+    """
+    from pipeline.assessment import attachments
+    from pipeline.assessment.report import assessments
+
+    number = f"5({item[2:]})" if item.startswith("5.") else item
+    content = _read(file, attachments.MAX_BYTES + 1)  # a byte more shows that it is too large
+    with database_of(ctx) as database, database.write() as connection:
+        found = assessments.find(connection, identity)
+        made = attachments.attach(connection, found.id, number, file.name, content, author(by), time.time())
+    show(f"{made.sha256}  {made.item}  {made.name}")
+
+
+@assess.command()
+def detach(ctx: typer.Context, name: Name, identity: Of = None, by: By = None) -> None:
+    """Remove an attached file from the draft.
+
+    Example:
+      voxwarden assess detach organisation-chart.pdf
+    """
+    from pipeline.assessment import attachments
+    from pipeline.assessment.report import assessments
+
+    with database_of(ctx) as database, database.write() as connection:
+        found = assessments.find(connection, identity)
+        attachments.detach(connection, found.id, name, author(by), time.time())
+
+
+@assess.command("attachments")
+def list_attachments(ctx: typer.Context, identity: Identity = None) -> None:
+    """List the attached files: SHA-256, item and name.
+
+    Example:
+      voxwarden assess attachments 2026-1
+    """
+    from pipeline.assessment import attachments
+    from pipeline.assessment.report import assessments
+
+    with database_of(ctx) as database, database.read() as connection:
+        for each in attachments.listed(connection, assessments.find(connection, identity).id):
+            show(f"{each.sha256}  {each.item}  {each.name}")
+
+
 @assess.command()
 def key(ctx: typer.Context, path: KeyFile = None) -> None:
     """Make the key that signs bundles, and print its fingerprint.
@@ -188,8 +249,8 @@ def write_bundle(
 ) -> None:
     """Write the evidence bundle of a final report: a signed zip for an inspector.
 
-    It has the report, its data with hashes, the tallies of the window, the rules in force and the line of the audit
-    log. It has audio only of the cases that you name. The audit log records it.
+    It has the report, its attachments and data with hashes, the tallies of the window, the rules in force and the line
+    of the audit log. It has audio only of the cases that you name. The audit log records it.
 
     Examples:
       voxwarden assess bundle 2026-1
@@ -349,9 +410,11 @@ def _write(folder: Path, files: Mapping[str, bytes], private: bool = False) -> N
         ) from error
 
 
-def _read(file: Path) -> bytes:
+def _read(file: Path, most: int = -1) -> bytes:
+    """Return the content of a file, or its first `most` bytes."""
     try:
-        return file.read_bytes()
+        with file.open("rb") as opened:
+            return opened.read(most)
     except OSError as error:
         raise InputError(
             f"{file} cannot be read: {error.strerror}",

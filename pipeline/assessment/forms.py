@@ -145,7 +145,7 @@ def answer(connection: Connection, assessment: str, given: Mapping[str, Any], au
     Raises InputError, which names every wrong field; Missing for an unknown assessment; CaseError for a final one.
     """
     checked = _checked(given)
-    _lock(connection, assessment)
+    lock(connection, assessment)
     # Only changes are stored. A form sends all of its fields, and the history would name wrong authors.
     stored = {each: rows[-1][2] for each in checked if (rows := history(connection, assessment, each))}
     changed = {each: text for each, text in checked.items() if text != stored.get(each, "")}
@@ -168,8 +168,8 @@ def _newest(connection: Connection, assessment: str) -> dict[str, GivenAnswer]:
     }
 
 
-def _lock(connection: Connection, assessment: str) -> None:
-    """Let one writer at a time change the answers of an assessment."""
+def lock(connection: Connection, assessment: str) -> None:
+    """Let one writer at a time change what people give for a report. Raises Missing, and CaseError if it is final."""
     query = select(ASSESSMENTS.c.state).where(ASSESSMENTS.c.id == assessment).with_for_update()
     state = connection.scalar(query)
     if state is None:

@@ -169,7 +169,7 @@ def _recall(judged: Judged, part: Split, label: str = "") -> Iterator[Figure]:
         audited = sum(one.count for one in judged.audits)
         yield figure("I-12", "represented", audits.represented(judged), audited, part)
     if not label and not part:
-        yield figure("I-12", "needed", audits.needed(judged), sum(one.count for one in judged.flagged))
+        yield figure("I-12", "needed", audits.needed(judged), sum(one.count for one in judged.passed))
 
 
 def _caveat(judged: Judged) -> Caveat:

@@ -15,18 +15,20 @@ from pipeline.review.quality.figure import Figure, Unmeasured, Window
 from pipeline.review.quality.snapshot import REAL, SNAPSHOT, UPHELD, UPHOLDS, ceiling, floor, in_force
 from pipeline.review.quality.statistics import Share, Spell, Survival
 from pipeline.review.tables.case_tables import APPEALS, REPORTS
-from pipeline.review.tables.core import CASES, DECISIONS, OUTBOX
+from pipeline.review.tables.core import AUDIT, CASES, DECISIONS, OUTBOX
 
 QUANTILES = {"p50": 0.5, "p95": 0.95}
+TAKEN_UP = ("case.claim", "case.decide")
+"""Lines of the audit log that show that a person has taken up a case."""
 
 
-def reports(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
+def handled_reports(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
     """I-19, for the reports that arrived in the window. The label is the one that the reporter gave."""
-    used = in_use(connection, window)
+    used, taken_up = in_use(connection, window), _taken_up(connection, window)
     for part, rows in parts(_reports(connection, window), "label"):
-        n = sum(row.n for row in rows)
-        yield counted("I-19", "received", n, used, part)
-        yield figure("I-19", "acknowledged", None, n, part, "not_recorded")
+        yield counted("I-19", "received", sum(row.n for row in rows), used, part)
+        taken = _survival([row for row in taken_up if part.get("label") in {None, row.label}])
+        yield _in_time("I-19", "acknowledged", taken, part, options.acknowledge)
         yield from _times("I-19", rows, part, options.report)
         closed = [row for row in rows if row.over]
         for key in ("substantiated", "feedback"):
@@ -55,12 +57,24 @@ def appeals(connection: Connection, window: Window, options: Options) -> Iterato
 
 def _times(indicator: str, rows: Sequence[Row[Any]], part: Mapping[str, str], stated: float | None) -> Iterator[Figure]:
     """Yield the quantiles of the times, and the share within the stated time. Open ones are censored."""
-    waits = Survival(Spell(row.seconds, row.n if row.over else 0, 0 if row.over else row.n) for row in rows)
-    reason: Unmeasured = "censored" if waits.n else "no_data"
+    waits = _survival(rows)
     for key, quantile in QUANTILES.items():
-        yield figure(indicator, key, waits.quantile(quantile), waits.n, part, reason)
-    in_time = None if stated is None else waits.over_after(stated)
-    yield figure(indicator, "in_time", in_time, waits.n, part, "not_recorded" if stated is None else reason)
+        yield figure(indicator, key, waits.quantile(quantile), waits.n, part, _reason(waits))
+    yield _in_time(indicator, "in_time", waits, part, stated)
+
+
+def _in_time(indicator: str, key: str, waits: Survival, part: Mapping[str, str], stated: float | None) -> Figure:
+    if stated is None:
+        return figure(indicator, key, None, waits.n, part, "not_recorded")
+    return figure(indicator, key, waits.over_after(stated), waits.n, part, _reason(waits))
+
+
+def _survival(rows: Sequence[Row[Any]]) -> Survival:
+    return Survival(Spell(row.seconds, row.n if row.over else 0, 0 if row.over else row.n) for row in rows)
+
+
+def _reason(waits: Survival) -> Unmeasured:
+    return "censored" if waits.n else "no_data"
 
 
 def _counted(rows: Sequence[Row[Any]], key: str) -> Share:
@@ -77,6 +91,21 @@ def _reports(connection: Connection, window: Window) -> Sequence[Row[Any]]:
     }
     source = REPORTS.join(SNAPSHOT, SNAPSHOT.c.id == REPORTS.c.case_id)
     return _grouped(connection, columns, source, *within(REPORTS.c.created_at, window))
+
+
+def _taken_up(connection: Connection, window: Window) -> Sequence[Row[Any]]:
+    """Return the numbers of equal reports: label, time until a person took up the case.
+
+    A person who holds the case when another report joins it takes up that report with the decision.
+    """
+    lines = (AUDIT.c.subject == REPORTS.c.case_id, AUDIT.c.action.in_(TAKEN_UP))
+    after = (AUDIT.c.at >= REPORTS.c.created_at, AUDIT.c.at < window.until)
+    query = select(REPORTS.c.label, REPORTS.c.created_at, func.min(AUDIT.c.at).label("at"))
+    query = query.join_from(REPORTS, SNAPSHOT, SNAPSHOT.c.id == REPORTS.c.case_id)
+    query = query.outerjoin(AUDIT, and_(*lines, *after)).where(*within(REPORTS.c.created_at, window))
+    each = query.group_by(REPORTS.c.id, REPORTS.c.label, REPORTS.c.created_at).subquery()
+    columns = {"label": each.c.label, **_waits(each.c.created_at, each.c.at, window.until)}
+    return _grouped(connection, columns, each)
 
 
 def _told(until: float) -> ColumnElement[bool]:

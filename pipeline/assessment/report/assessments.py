@@ -8,6 +8,7 @@ from datetime import UTC, datetime, tzinfo
 from msgspec import Struct
 from sqlalchemy import Connection, func, insert, select, update
 
+from pipeline.assessment import attachments
 from pipeline.assessment.options import DAY_SECONDS
 from pipeline.assessment.report import content, frozen_records
 from pipeline.assessment.report.content import AssessmentReport
@@ -153,7 +154,8 @@ def freeze(connection: Connection, report: AssessmentReport, frozen: Frozen) -> 
     """Store a final report, its basis, and the line of the audit log with its SHA-256, which is returned.
 
     `report` has `finished_by` and `finished_at`. Raises CaseError if required fields are empty, if hazards or triggers
-    are open without a reason, or if the assessment already has a final report. The database refuses every later change.
+    are open without a reason, if the attachments have changed, or if the assessment already has a final report. The
+    database refuses every later change.
     """
     if report.missing:
         named = [(answer.part, answer.name) for answer in report.missing]
@@ -191,6 +193,12 @@ def freeze(connection: Connection, report: AssessmentReport, frozen: Frozen) -> 
             "Open a new assessment for changes.",
             text="final",
             id=report.id,
+        )
+    if attachments.in_report(report) != attachments.digests(connection, report.id):
+        raise CaseError(
+            "Somebody attached or detached a file meanwhile",
+            "Look at the draft, then try again.",
+            text="attachments_changed",
         )
     frozen_records.store(connection, report.id, frozen)
     audit_log.append(connection, report.finished_at, report.finished_by, FROZEN, report.id, {"sha256": digest})

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
+from pipeline.assessment import attachments
 from pipeline.assessment.report import content, data_files, dsa, frozen_records, html, pdf
 from pipeline.assessment.report.assessments import FROZEN, Assessment
 from pipeline.assessment.report.content import AssessmentReport
@@ -75,8 +76,8 @@ def unpack(data: bytes, name: str) -> dict[str, bytes]:
 
 MANIFEST, SIGNATURE, PUBLIC_KEY = "manifest.json", "manifest.sig", "key.pem"
 CONTENT, AUDIT_LINE = "report.json", "audit.json"
-DSA = "dsa/"
-"""The folder of the tables under the Digital Services Act."""
+DSA, ATTACHED = "dsa/", "attachments/"
+"""The folders of the tables under the Digital Services Act, and of the attachments."""
 
 
 def key_file(settings: Settings) -> Path:
@@ -118,12 +119,13 @@ def build(
 ) -> bytes:
     """Return the bundle of a final report. `clips` are audio files by case id.
 
-    Raises InputError for a draft, or if the audit log has no line about the report.
+    Raises InputError for a draft, for changed attachments, or if the audit log has no line about the report.
     """
     report = assessment.report()
     files = {
         **pages(report, with_pdf),
         **parts(report, with_dsa),
+        **_attachments(connection, report),
         **frozen_records.read(connection, report.id).tables(),  # late messages change those in the store
         AUDIT_LINE: canonical_json.canonical_bytes(anchor(connection, report.id)),
         **{f"clips/{case}.ogg": clip for case, clip in (clips or {}).items()},
@@ -162,6 +164,19 @@ def parts(report: AssessmentReport, with_dsa: bool = False) -> dict[str, bytes]:
         **{f"transparency.{each}.html": html.transparency_page(report, each).encode() for each in LANGUAGES},
         **({f"{DSA}{name}": table for name, table in dsa.tables(report).items()} if with_dsa else {}),
     }
+
+
+def _attachments(connection: Connection, report: AssessmentReport) -> dict[str, bytes]:
+    found = attachments.files(connection, report.id)
+    if wrong := attachments.differing(report, found):  # a bundle must not lend its signature to changed files
+        raise InputError(
+            f"Attachments of report {report.id} were changed: {', '.join(wrong)}",
+            "Run `voxwarden assess verify`.",
+            text="attachments_differ",
+            id=report.id,
+            names=", ".join(wrong),
+        )
+    return {f"{ATTACHED}{name}": content for name, content in found.items()}
 
 
 def renderer() -> str:

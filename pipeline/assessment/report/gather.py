@@ -3,7 +3,7 @@
 Each number has the SQL that read it: `purpose` tells for which number the next statements are.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,9 +12,10 @@ from msgspec import Struct
 from sqlalchemy import Connection, case, distinct, event, func, select
 from sqlalchemy.exc import CompileError
 
-from pipeline.assessment import catalogue
+from pipeline.assessment import attachments, catalogue
 from pipeline.assessment import measure as measuring
 from pipeline.assessment import options as choices
+from pipeline.assessment.attachments import Attachment
 from pipeline.assessment.options import to_plain
 from pipeline.assessment.report import (
     assessments,
@@ -180,7 +181,8 @@ def draft(
         register = recorded_content.register(connection, window)
         with purpose(connection, "drills"):
             drills = recorded_content.drills(connection, window)
-    shown = rules_in_force.in_force(settings)
+    shown = rules_in_force.in_force(connection, settings)
+    files = attachments.listed(connection, assessment.id)
     return AssessmentReport(
         id=assessment.id,
         title=assessment.title,
@@ -194,7 +196,7 @@ def draft(
                 number,
                 answers,
                 figures,
-                (*stored_evidence.of_item(found, number), *_fixed(number, shown, digest)),
+                (*stored_evidence.of_item(found, number), *_fixed(number, shown, digest), *_attached(number, files)),
                 hazards,
             )
             for number in ITEMS
@@ -269,9 +271,18 @@ def _fixed(number: str, shown: tuple[content.File, ...], digest: str) -> tuple[R
     if number in {"5(2)", "5(3)"}:
         return (ReportedEvidence(kind="tallies", sha256=digest),)
     if number == "5(4)":
-        of_files = (ReportedEvidence(kind=each.name.removesuffix(".yaml"), sha256=each.sha256) for each in shown)
-        return (ReportedEvidence(kind="tallies", sha256=digest), *of_files)
+        return (ReportedEvidence(kind="tallies", sha256=digest), *map(_rules, shown))
     return ()
+
+
+def _rules(file: content.File) -> ReportedEvidence:
+    folder, _, name = file.name.removesuffix(".yaml").rpartition("/")
+    return ReportedEvidence(kind=folder or name, name=name if folder else "", sha256=file.sha256)
+
+
+def _attached(number: str, files: Iterable[Attachment]) -> tuple[ReportedEvidence, ...]:
+    mine = (each for each in files if each.item == number)
+    return tuple(ReportedEvidence(kind=attachments.KIND, name=each.name, sha256=each.sha256) for each in mine)
 
 
 def definition(indicator: catalogue.Indicator) -> Definition:

@@ -1,26 +1,29 @@
-"""The rules in force: policy and label files with their text, and the versions of the software."""
+"""The rules in force: policy, lexicons and labels with their texts, and the versions of the software."""
 
 from importlib import metadata
-from pathlib import Path
 
 from sqlalchemy import Connection, select
 
 from pipeline.assessment.report.content import File, Names, Versions
 from pipeline.base.canonical_json import digest
 from pipeline.base.errors import ConfigError
-from pipeline.base.user_files import configs_folder, is_path
+from pipeline.base.user_files import configs_folder
 from pipeline.judge import labels
 from pipeline.judge.labels import Labels
+from pipeline.review.policies import versions as policy_versions
 from pipeline.review.quality.figure import Window, hours
 from pipeline.review.tables.assessment_tables import TALLIES
 from pipeline.settings import Settings
 
 
-def in_force(settings: Settings) -> tuple[File, ...]:
-    """Return the policy file and the label file. Raises ConfigError for a file that cannot be read."""
-    policy = settings.judge.policy
-    policy_file = Path(policy) if is_path(policy) else configs_folder() / "policies" / f"{policy}.yaml"
-    return _file("policy.yaml", policy_file), _file("labels.yaml", _label_file(settings))
+def in_force(connection: Connection, settings: Settings) -> tuple[File, ...]:
+    """Return policy and lexicons, as published or else from the files of the settings, and the label file.
+
+    Raises ConfigError for a file that cannot be read.
+    """
+    rules = policy_versions.texts_now(connection, settings)
+    lexicons = (_file(f"lexicons/{each.name}.yaml", each.text.encode()) for each in rules.lexicons)
+    return _file("policy.yaml", rules.policy.encode()), *lexicons, _file("labels.yaml", _labels(settings))
 
 
 def versions(connection: Connection, window: Window, settings: Settings) -> Versions:
@@ -47,22 +50,24 @@ def known_labels(settings: Settings) -> Labels:
     return labels.load_labels(settings.judge.labels)
 
 
-def _label_file(settings: Settings) -> Path:
-    return settings.judge.labels or configs_folder() / "labels.yaml"
+def _file(name: str, content: bytes) -> File:
+    return File(name, digest(content), content.decode())
 
 
-def _file(name: str, path: Path) -> File:
+def _labels(settings: Settings) -> bytes:
+    path = settings.judge.labels or configs_folder() / "labels.yaml"
     try:
         content = path.read_bytes()  # bytes, because the hash covers the line ends, too
-        return File(name, digest(content), content.decode())
+        content.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{path} cannot be read: {error}",
-            "Check judge.policy and judge.labels.",
+            "Check judge.labels.",
             text="rules_unreadable",
             path=path,
             why=error,
         ) from error
+    return content
 
 
 def _used(connection: Connection, window: Window, column: str) -> tuple[str, ...]:

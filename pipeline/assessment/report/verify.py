@@ -6,6 +6,7 @@ from typing import Literal
 from msgspec import Struct
 from sqlalchemy import Connection
 
+from pipeline.assessment import attachments
 from pipeline.assessment.report import bundle, content, frozen_records, logged_decisions, pdf, recompute
 from pipeline.assessment.report.assessments import FROZEN, Assessment
 from pipeline.assessment.report.bundle import Manifest
@@ -95,6 +96,7 @@ def of_assessment(connection: Connection, assessment: Assessment) -> Iterator[Ch
         yield Checked("fault", "{error}", {"error": error})
         return
     yield _same("The content is in canonical form", content.encode(report) == encoded)
+    yield from _attached(report, attachments.files(connection, report.id))
     yield from _decided(logged_decisions.compare(connection, report.window.until))
     frozen = frozen_records.read(connection, report.id)
     if wrong := frozen.differing(report):
@@ -143,6 +145,8 @@ def _of_content(files: Mapping[str, bytes], manifest: Manifest, log: Connection 
     digest = canonical_json.digest(encoded)
     yield _same("The content has the SHA-256 {hash}", digest == manifest.sha256, hash=digest)
     yield from _anchored(files, report, digest, log)
+    inside = {name: data for name, data in files.items() if name.startswith(bundle.ATTACHED)}
+    yield from _attached(report, {name.removeprefix(bundle.ATTACHED): data for name, data in inside.items()})
     yield from _rendered(files, manifest, report)
     told = {TALLY_FILE: report.tallies, LEDGER_FILE: report.ledger}
     if any(canonical_json.digest(files.get(name, b"")) != digest for name, digest in told.items()):
@@ -171,6 +175,14 @@ def _anchored(
         yield Checked(
             "unverified", "Line {n} lacks the hash of the line before: check it with --audit-log", {"n": line.seq}
         )
+
+
+def _attached(report: AssessmentReport, found: Mapping[str, bytes]) -> Iterator[Checked]:
+    """Compare the attachments with those that the report names; without any, say nothing."""
+    if wrong := attachments.differing(report, found):
+        yield Checked("fault", "Attachments that are not those of the report: {names}", {"names": ", ".join(wrong)})
+    elif found:
+        yield Checked("ok", "{n} attachments are those of the report", {"n": len(found)})
 
 
 def _chain(connection: Connection) -> Checked:

@@ -1,5 +1,6 @@
 """The pages of the 32 indicators: the table, and one indicator with its parts and its definition."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
@@ -12,6 +13,7 @@ from sqlalchemy import Connection
 from pipeline.assessment import figure_cases, forms, hazards
 from pipeline.assessment.catalogue import INDICATORS, Indicator
 from pipeline.assessment.measure import first_counted
+from pipeline.assessment.options import DAY_SECONDS
 from pipeline.assessment.report import assessments, figure_rows, wording
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.gather import OF_DRILLS
@@ -23,7 +25,7 @@ from pipeline.console.services import TheServices
 from pipeline.review.cases import reading
 from pipeline.review.delivery import room_counts
 from pipeline.review.delivery.speech_tallies import HOUR
-from pipeline.review.quality.figure import Figure
+from pipeline.review.quality.figure import Figure, Window
 
 router = APIRouter(prefix="/assessment")
 
@@ -62,6 +64,14 @@ class FigureRow(Struct, frozen=True):
         if self.figure.value is None:
             return "unmeasured"
         return OF_LIMITS[figure_rows.state(self.figure)]
+
+
+class AuditAdvice(Struct, frozen=True):
+    """The value of `quality.audit_share` for an interval of recall of 10 percentage points on either side."""
+
+    share: float
+    a_day: int
+    """The number of audits that it gives a day."""
 
 
 class AssessmentSteps(Struct, frozen=True):
@@ -104,7 +114,8 @@ def indicators_page(
     data: Annotated[Literal["operation", "test"], Query()] = "operation",
 ) -> Response:
     """Show the indicators of a window, of operation or of test data. While they are measured, the page says so."""
-    rows = indicator_rows(look.kept.value if look.kept else [], data == "test")
+    figures = look.kept.value if look.kept else []
+    rows = indicator_rows(figures, data == "test")
     with services.database.read() as connection:
         steps, begun = steps_of_newest(connection), first_counted(connection)
     counts = Counter(row.state for row in rows)
@@ -115,6 +126,8 @@ def indicators_page(
         groups=by_article(rows),
         articles=wording.texts(report_language(request))["items"],
         steps=steps,
+        unaudited=unaudited(figures),
+        advice=audit_advice(figures, chosen.window),
         counts=[(state, counts[state]) for state in STATES],
         chosen=chosen,
         begun=begun,
@@ -216,6 +229,22 @@ def parts_of(indicator: Indicator, figures: Sequence[Figure]) -> dict[tuple[str,
                 row = FigureRow(indicator, figure, part=_part(figure))
                 found.setdefault((split, figure.key), []).append(row)
     return found
+
+
+def unaudited(figures: Sequence[Figure]) -> bool:
+    """Tell whether no passed speech was drawn for an audit."""
+    return any((each.indicator, each.key, each.n) == ("I-12", "represented", 0) for each in figures)
+
+
+def audit_advice(figures: Sequence[Figure], window: Window) -> AuditAdvice | None:
+    """Return the share of passed speech to audit; None if the window does not tell."""
+    for each in figures:
+        if (each.indicator, each.key) == ("I-12", "needed") and each.value is not None:
+            audits = each.value / 4  # half as many points need four times as many audits
+            return AuditAdvice(
+                min(1.0, audits / each.n), math.ceil(audits / (window.until - window.since) * DAY_SECONDS)
+            )
+    return None
 
 
 def steps_of_newest(connection: Connection) -> AssessmentSteps | None:

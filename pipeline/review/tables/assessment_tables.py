@@ -131,6 +131,22 @@ ASSESSMENTS = Table(
     Column("content", Text, nullable=True),
 )
 
+ATTACHMENTS = Table(
+    # Files that people attach to an item of a report. They do not change after the report is final.
+    "attachments",
+    METADATA,
+    Column("assessment", String, primary_key=True),
+    # The name of the file, also in the bundle.
+    Column("name", String, primary_key=True),
+    # "5(1)" to "5(8)"
+    Column("item", String, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("author", String, nullable=False),
+    Column("at", Double, nullable=False),
+    # The last column, so that SQLite reads none of its pages for the others.
+    Column("content", LargeBinary, nullable=False),
+)
+
 FROZEN_RECORDS = Table(
     # The basis of a final report (`pipeline/assessment/report/frozen_records.py`).
     "frozen_records",

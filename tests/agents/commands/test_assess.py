@@ -17,9 +17,9 @@ from agents.commands import assess as assess_commands
 from agents.commands import assess_drill
 from agents.commands.assess import chinese, chinese_errors, of_environment
 from agents.commands.command_line import app
-from pipeline.assessment import drill_speech, forms
+from pipeline.assessment import attachments, drill_speech, forms
 from pipeline.assessment.report import assessments, bundle, content, data_files, pdf, rules_in_force, verify
-from pipeline.base import errors, private_files, signing
+from pipeline.base import canonical_json, errors, private_files, signing
 from pipeline.base.errors import CaseError, ConfigError, InputError, Missing, VoxwardenError
 from pipeline.base.libraries import install_extra
 from pipeline.review import audit_log
@@ -34,6 +34,7 @@ MODULES = (assess_commands, assess_drill, verify)
 RAISING = (
     *MODULES,
     assessments,
+    attachments,
     bundle,
     content,
     data_files,
@@ -131,6 +132,21 @@ def test_a_final_report_becomes_a_bundle_that_verifies(
     with database.read() as connection:
         assert audit_log.about(connection, "assessment.bundle", final) is not None
     assert assess("verify", final).exit_code == 0
+
+
+def test_files_are_attached_listed_and_detached(assess: Assess, database: Database, tmp_path: Path) -> None:
+    identity = opened(database)
+    for name in ("chart.pdf", "rules.pdf"):
+        (tmp_path / name).write_bytes(b"%PDF-1.7")
+    line = f"{canonical_json.digest(b'%PDF-1.7')}  5(1)  chart.pdf\n"
+    assert assess("attach", "5.1", "chart.pdf").stdout == line
+    assert assess("attach", "5(4)", "rules.pdf", "--assessment", identity).exit_code == 0
+    assert assess("detach", "rules.pdf").exit_code == 0
+    assert assess("attachments", identity).stdout == line
+    (tmp_path / "large.pdf").write_bytes(b"%PDF-".ljust(attachments.MAX_BYTES + 2))
+    assert str(assess("attach", "5.1", "large.pdf").exception).startswith("large.pdf has more than 10 MiB.")
+    assert "cannot be read" in str(assess("attach", "5.1", "none.pdf").exception)
+    assert "no item 6.1" in str(assess("attach", "6.1", "rules.pdf").exception)
 
 
 @pytest.mark.parametrize("guide", ["assessment-guide.md", "assessment-guide.zh.md"])

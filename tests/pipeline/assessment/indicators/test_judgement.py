@@ -164,7 +164,7 @@ def test_audits_without_a_finding_give_only_a_limit(database: Database) -> None:
     assert recall.value == recall.interval[0] < 0.5
     assert missed.value == 1 - recall.value
     assert found["share", "language", "zh"].bound == "at_least"
-    assert (found["needed",].value, found["needed",].n) == (math.ceil(162.06 * 40), 1)
+    assert (found["needed",].value, found["needed",].n) == (math.ceil(162.06 * 40), 40)
 
 
 def test_a_figure_says_that_it_lacks_the_reviewers_errors(database: Database, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import insert, select
 from pipeline.assessment.indicators import user_rights
 from pipeline.assessment.options import Options
 from pipeline.contract.messages import Verdict
-from pipeline.review.cases import appeals, deciding, user_reports
+from pipeline.review.cases import appeals, deciding, leases, user_reports
 from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.case_values import Choice
 from pipeline.review.cases.user_reports import Complaint
@@ -17,13 +17,13 @@ from pipeline.review.delivery import event_outbox
 from pipeline.review.quality import snapshot
 from pipeline.review.quality.figure import Window
 from pipeline.review.review_store import SqlReviewStore
-from pipeline.review.tables.core import OUTBOX
+from pipeline.review.tables.core import AUDIT, OUTBOX
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.reading import WEEK, figures, steps
 from tests.pipeline.review import people
 
 HOUR = 3_600.0
-OPTIONS = Options(report=2 * HOUR, appeal=24 * HOUR)
+OPTIONS = Options(acknowledge=HOUR, report=2 * HOUR, appeal=24 * HOUR)
 
 
 def report(database: Database, room: str, at: float, label: str = "abuse") -> str:
@@ -32,6 +32,11 @@ def report(database: Database, room: str, at: float, label: str = "abuse") -> st
             connection, Complaint(room=room, speaker="ann", label=label, at=at), at, Ranking({}), 180
         )
     return filed.case
+
+
+def claim(database: Database, case: str, at: float) -> None:
+    with database.write() as connection:
+        leases.claim(connection, case, "ana", at)
 
 
 def decide(database: Database, case: str, verdict: Verdict, at: float, action: bool = False) -> str:
@@ -44,10 +49,11 @@ def decide(database: Database, case: str, verdict: Verdict, at: float, action: b
 def reported(database: Database) -> Database:
     """Four reports: closed after 1 h (right), 3 h (wrong) and 3.5 h (undone after 1 h). One waits.
 
-    The app accepted the event about the first one.
+    Ana took up the first one at once. The app accepted the event about the first one.
     """
     cases = [report(database, f"room {n}", NOON + n, "fraud" if n == 0 else "abuse") for n in range(4)]
     report(database, "early", WEEK.since - 1)
+    claim(database, cases[0], NOON + 5)
     decide(database, cases[0], "uphold", NOON + HOUR)
     with database.write() as connection:
         [event] = event_outbox.take(connection, NOON + 2 * HOUR, 120, limit=1, retries=0)
@@ -61,9 +67,10 @@ def reported(database: Database) -> Database:
 
 
 def test_reports(reported: Database) -> None:
-    found = figures(reported, user_rights.reports, OPTIONS)
+    found = figures(reported, user_rights.handled_reports, OPTIONS)
     assert found["received",].value == 4
-    assert (found["acknowledged",].value, found["acknowledged",].unmeasured) == (None, "not_recorded")
+    assert (found["acknowledged",].value, found["acknowledged",].n) == (0.5, 4)
+    assert found["acknowledged", "label", "fraud"].value == 1
     assert found["p50",].value == 3 * HOUR
     assert (found["p95",].value, found["p95",].unmeasured) == (None, "censored")
     assert (found["in_time",].value, found["in_time",].n) == (0.25, 4)
@@ -74,8 +81,8 @@ def test_reports(reported: Database) -> None:
     assert found["received", "label", "abuse"].value == 3
 
 
-def test_events_of_other_cases_are_not_read_for_each_report(sqlite_url: str) -> None:
-    """The outbox has an event about each decision."""
+def test_events_and_lines_of_other_cases_are_not_read_for_each_report(sqlite_url: str) -> None:
+    """The outbox has an event about each decision, and the audit log a line."""
     with closing(Database(sqlite_url)) as database:
         people.hire(database)
         for n in range(20):
@@ -84,24 +91,44 @@ def test_events_of_other_cases_are_not_read_for_each_report(sqlite_url: str) -> 
             event = dict(connection.execute(select(OUTBOX).limit(1)).mappings().one())
             copies = [event | {"id": f"copy {n}", "about": f"another {n}"} for n in range(5_000)]
             connection.execute(insert(OUTBOX), copies)
+            line = dict(connection.execute(select(AUDIT).order_by(AUDIT.c.seq.desc()).limit(1)).mappings().one())
+            lines = [line | {"seq": line["seq"] + n, "subject": f"another {n}"} for n in range(1, 5_001)]
+            connection.execute(insert(AUDIT), lines)
         with database.read() as connection:
             snapshot.take(connection, WEEK.until)
-            assert steps(connection, lambda: list(user_rights.reports(connection, WEEK, OPTIONS))) < 50
+            assert steps(connection, lambda: list(user_rights.handled_reports(connection, WEEK, OPTIONS))) < 50
 
 
 def test_reports_as_they_stood_at_the_end_of_the_window(reported: Database) -> None:
-    found = figures(reported, user_rights.reports, OPTIONS, Window(WEEK.since, NOON + 2 * HOUR))
+    found = figures(reported, user_rights.handled_reports, OPTIONS, Window(WEEK.since, NOON + 2 * HOUR))
     assert (found["substantiated",].value, found["substantiated",].n) == (1, 1)
     assert found["in_time",].value == 0.25
     assert found["p50",].unmeasured == "censored"
     assert found["feedback",].value == 0  # the app accepted the event just then
-    later = figures(reported, user_rights.reports, OPTIONS, Window(WEEK.since, NOON + 2 * HOUR + 1))
+    later = figures(reported, user_rights.handled_reports, OPTIONS, Window(WEEK.since, NOON + 2 * HOUR + 1))
     assert later["feedback",].value == 1
 
 
+def test_a_report_is_acknowledged_when_a_person_first_takes_up_its_case(database: Database) -> None:
+    """The second report joins while Ana holds the case, so that only her decision is about both."""
+    case = report(database, "room", NOON)
+    claim(database, case, NOON + 60)
+    assert report(database, "room", NOON + 90) == case
+    decide(database, case, "uphold", NOON + 600)
+
+    def within(seconds: float, until: float = WEEK.until) -> float | None:
+        options = Options(acknowledge=seconds)
+        found = figures(database, user_rights.handled_reports, options, Window(WEEK.since, until))
+        return found["acknowledged",].value
+
+    assert [within(seconds) for seconds in (59, 60, 509, 510)] == [0, 0.5, 0.5, 1]
+    assert within(510, until=NOON + 600) == 0.5  # a later line must not change the figure
+
+
 def test_without_a_stated_time_no_share_is_in_time(reported: Database) -> None:
-    found = figures(reported, user_rights.reports, Options())
-    assert (found["in_time",].value, found["in_time",].unmeasured) == (None, "not_recorded")
+    found = figures(reported, user_rights.handled_reports, Options())
+    for key in ("acknowledged", "in_time"):
+        assert (found[key,].value, found[key,].unmeasured) == (None, "not_recorded")
 
 
 def test_appeals(database: Database) -> None:
@@ -127,7 +154,7 @@ def test_appeals(database: Database) -> None:
 
 
 def test_without_reports_and_appeals_only_the_counts_have_a_value(database: Database) -> None:
-    for compute in (user_rights.reports, user_rights.appeals):
+    for compute in (user_rights.handled_reports, user_rights.appeals):
         found = figures(database, compute, OPTIONS)
         assert found["received",].value == 0
         assert all(one.value is None for key, one in found.items() if key != ("received",))

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from pipeline.assessment import catalogue
+from pipeline.assessment import attachments, catalogue
 from pipeline.assessment.report import content, gather, stored_evidence
 from pipeline.assessment.report.content import (
     ITEMS,
@@ -31,7 +31,14 @@ from pipeline.settings.review import KeepLabel
 from tests.builders import NOON
 
 DAY = 86_400.0
-KINDS = (*(source.kind for source in stored_evidence.SOURCES), "tallies", "policy", "labels")
+KINDS = (
+    *(source.kind for source in stored_evidence.SOURCES),
+    "tallies",
+    "policy",
+    "lexicons",
+    "labels",
+    attachments.KIND,
+)
 """The kinds of evidence."""
 COUNTS = (
     *(f"evidence.{kind}" for kind in KINDS),

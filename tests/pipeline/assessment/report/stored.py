@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert
 
-from pipeline.assessment import forms
+from pipeline.assessment import attachments, forms
 from pipeline.assessment.forms import Field
 from pipeline.assessment.report import assessments, frozen_records, gather, recompute
 from pipeline.assessment.report.assessments import Assessment
@@ -28,6 +28,8 @@ WHY = "The proof is due in March."
 SPEAKER = "speaker-4711"
 ROOM = "room-of-secrets"
 SAID = "每日 24 小时有人值守"
+CHART = "组织架构图.pdf"
+"""The name of the attached file."""
 WORDS = "words that nobody may read"
 
 
@@ -83,8 +85,11 @@ def found(database: Database, identity: str) -> Assessment:
 
 
 def freeze(database: Database, data_dir: Path) -> Assessment:
-    """Open an assessment, answer all fields and freeze its report."""
-    return finish(database, opened(database), data_dir, NOW + 60)
+    """Open an assessment, attach a file, answer all fields and freeze its report."""
+    made = opened(database)
+    with database.write() as connection:
+        attachments.attach(connection, made.id, "5(1)", CHART, b"%PDF-1.7", "lea", NOW)
+    return finish(database, made, data_dir, NOW + 60)
 
 
 def finish(database: Database, made: Assessment, data_dir: Path, at: float) -> Assessment:

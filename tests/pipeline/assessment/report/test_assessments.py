@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import delete, update
 from sqlalchemy.exc import DBAPIError
 
-from pipeline.assessment.report import assessments, content
+from pipeline.assessment import attachments
+from pipeline.assessment.report import assessments, content, gather
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.frozen_records import Frozen
 from pipeline.base import canonical_json
@@ -72,6 +73,26 @@ def test_empty_required_fields_block_the_final_report(database: Database) -> Non
         assessments.freeze(connection, report, Frozen({}))
     assert caught.value.what == "1 required fields are empty: 1 Field of part 1"
     assert caught.value.values == {"n": 1, "fields": "1 服务名称与功能"}
+
+
+def test_a_file_that_is_attached_meanwhile_blocks_the_final_report(filled: Database, tmp_path: Path) -> None:
+    made = stored.opened(filled)
+    stored.answer(filled, made.id)
+    report = gather.finish(stored.drafted(filled, made, tmp_path), "lea", stored.NOW, stored.WHY)
+    with filled.write() as connection:
+        attachments.attach(connection, made.id, "5(1)", stored.CHART, b"%PDF-1.7", "lea", stored.NOW)
+    with pytest.raises(CaseError, match="meanwhile"), filled.write() as connection:
+        assessments.freeze(connection, report, Frozen({}))
+    assert not stored.found(filled, made.id).final
+
+
+def test_the_files_of_a_final_report_stay(frozen: Assessment, database: Database) -> None:
+    for change in (
+        lambda connection: attachments.attach(connection, frozen.id, "5(1)", "b.pdf", b"%PDF-", "lea", stored.NOW),
+        lambda connection: attachments.detach(connection, frozen.id, stored.CHART, "lea", stored.NOW),
+    ):
+        with database.write() as connection, pytest.raises(CaseError, match="final"):
+            change(connection)
 
 
 def test_a_trend_compares_with_the_newest_report_of_about_the_same_length(

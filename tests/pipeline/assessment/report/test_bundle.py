@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import UpdateBase, delete, update
 
 from pipeline.assessment.report import bundle
 from pipeline.assessment.report.assessments import Assessment
@@ -21,6 +22,7 @@ from pipeline.review.cases.case_values import Evidence, Filters
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder, checksum
 from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.assessment_tables import ATTACHMENTS
 from tests.builders import NOON
 from tests.pipeline.assessment.report import stored
 
@@ -46,7 +48,17 @@ def test_the_manifest_lists_every_file(frozen: Assessment, database: Database) -
     assert files["clips/c.ogg"] == b"opus"
     wanted = {"report.zh.html", "report.en.html", "figures.csv", "figures.json", "tallies.csv", "answers.json"}
     wanted |= {"triggers.json", "hazards.json", "drills.json", "audit.json", "rules/policy.yaml", "rules/labels.yaml"}
+    assert files[f"attachments/{stored.CHART}"] == b"%PDF-1.7"
+    wanted |= {"rules/lexicons/en.yaml", "rules/lexicons/zh.yaml"}
     assert wanted <= set(files)
+
+
+@pytest.mark.parametrize("change", [delete(ATTACHMENTS), update(ATTACHMENTS).values(content=b"%PDF-2.0")])
+def test_changed_attachments_are_not_signed(frozen: Assessment, database: Database, change: UpdateBase) -> None:
+    with database.write() as connection:
+        connection.execute(change)
+    with pytest.raises(InputError, match="were changed"):
+        built(database, frozen)
 
 
 def test_a_draft_has_no_bundle(database: Database) -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.assessment import catalogue
-from pipeline.assessment.report import bundle, content, gather
+from pipeline.assessment.report import bundle, content, gather, html
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.content import ITEMS, AssessmentReport
+from pipeline.assessment.report.wording import LANGUAGES
+from pipeline.base import canonical_json
 from pipeline.review.database import Database
 from pipeline.settings import Settings
 from tests.pipeline.assessment.report import stored
@@ -33,6 +35,16 @@ def test_every_indicator_of_an_item_without_a_value_is_a_gap(draft: AssessmentRe
 def test_definitions_cover_all_figures(draft: AssessmentReport) -> None:
     assert [each.id for each in draft.definitions] == list(catalogue.INDICATORS)
     assert draft.definitions[0].values.keys() == catalogue.INDICATORS["I-01"].values.keys()
+
+
+def test_an_item_names_its_attachments_and_rules(frozen: Assessment) -> None:
+    told = {
+        (item.number, each.kind, each.name): each.sha256 for item in frozen.report().items for each in item.evidence
+    }
+    assert told["5(1)", "attachment", stored.CHART] == canonical_json.digest(b"%PDF-1.7")
+    assert {name for item, kind, name in told if (item, kind) == ("5(4)", "lexicons")} == {"en", "zh"}
+    for language in LANGUAGES:
+        assert stored.CHART in html.render(frozen.report(), language)
 
 
 def test_a_hazard_belongs_to_the_items_of_its_indicator(draft: AssessmentReport) -> None:

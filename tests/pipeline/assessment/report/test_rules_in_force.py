@@ -8,27 +8,47 @@ from pipeline.assessment.report import rules_in_force
 from pipeline.base import canonical_json
 from pipeline.base.errors import ConfigError
 from pipeline.base.user_files import configs_folder
+from pipeline.judge.labels import load_labels
+from pipeline.judge.lexicon import lexicon_path
+from pipeline.judge.rule_texts import LexiconText, RuleTexts
 from pipeline.review.database import Database
+from pipeline.review.policies import versions
 from pipeline.settings import JudgeSettings, Settings
+from tests.builders import NOON
 from tests.pipeline.assessment.report import stored
 
 
-def test_policy_and_labels_are_kept_with_text_and_hash(tmp_path: Path) -> None:
+def in_force(database: Database, settings: Settings) -> dict[str, str]:
+    """Return the texts by name."""
+    with database.read() as connection:
+        found = rules_in_force.in_force(connection, settings)
+    assert all(each.sha256 == canonical_json.digest(each.text.encode()) for each in found)
+    return {each.name: each.text for each in found}
+
+
+def test_policy_lexicons_and_labels_are_kept_with_text_and_hash(database: Database, tmp_path: Path) -> None:
     policy = tmp_path / "mine.yaml"
     policy.write_text("name: mine\n")
-    settings = Settings(judge=JudgeSettings(policy=str(policy)))
-    mine, labels = rules_in_force.in_force(settings)
-    assert (mine.name, mine.text, mine.sha256) == (
-        "policy.yaml",
-        "name: mine\n",
-        canonical_json.digest(b"name: mine\n"),
-    )
-    assert labels.text == (configs_folder() / "labels.yaml").read_text("utf-8")
+    found = in_force(database, Settings(judge=JudgeSettings(policy=str(policy))))
+    assert list(found) == ["policy.yaml", "lexicons/en.yaml", "lexicons/zh.yaml", "labels.yaml"]
+    assert found["policy.yaml"] == "name: mine\n"
+    assert found["labels.yaml"] == (configs_folder() / "labels.yaml").read_text("utf-8")
+    assert found["lexicons/zh.yaml"] == lexicon_path("zh").read_text("utf-8")
 
 
-def test_a_missing_file_is_an_error() -> None:
+def test_published_rules_count_more_than_files(database: Database) -> None:
+    texts = RuleTexts("name: published\nextends: default\n", (LexiconText("own", "allow: [fair game]\n"),))
+    with database.write() as connection:
+        versions.publish(connection, texts, load_labels(None), "Own", ["lea"], "leo", NOON)
+    found = in_force(database, Settings())
+    assert list(found) == ["policy.yaml", "lexicons/own.yaml", "labels.yaml"]
+    assert found["policy.yaml"] == "name: published\nextends: default\n"
+
+
+@pytest.mark.parametrize("judge", [{"policy": "./none.yaml"}, {"labels": "./none.yaml"}])
+def test_a_missing_file_is_an_error(database: Database, judge: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml cannot be read"):
-        rules_in_force.in_force(Settings(judge=JudgeSettings(policy="./none.yaml")))
+        in_force(database, Settings.model_validate({"judge": judge}))
 
 
 def test_labels_have_names_in_both_languages() -> None:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from sqlalchemy import delete, text, update
+from sqlalchemy import UpdateBase, delete, text, update
 
 from pipeline.assessment.report import bundle, content, verify
 from pipeline.assessment.report.assessments import Assessment
@@ -20,7 +20,7 @@ from pipeline.base import canonical_json, signing
 from pipeline.review import audit_log
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
-from pipeline.review.tables.assessment_tables import ASSESSMENTS, FROZEN_RECORDS, TALLIES
+from pipeline.review.tables.assessment_tables import ASSESSMENTS, ATTACHMENTS, FROZEN_RECORDS, TALLIES
 from pipeline.review.tables.core import AUDIT, AUDIT_HEAD
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.report import stored
@@ -132,6 +132,43 @@ def test_the_operator_cannot_change_a_file_and_sign_again(
     assert any(fault in text for text in found)
 
 
+CHART = f"attachments/{stored.CHART}"
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (swap(CHART, b"1.7", b"2.0"), stored.CHART),
+        (lambda files: files.pop(CHART), stored.CHART),
+        (lambda files: files.update({"attachments/other.png": b"x"}), "other.png"),
+    ],
+)
+def test_the_operator_cannot_change_attachments_and_sign_again(
+    made: bytes, change: Callable[[dict[str, bytes]], None], name: str
+) -> None:
+    found = results(verify.of_bundle(resealed(made, change), "it", PEM))["fault"]
+    assert found == [f"Attachments that are not those of the report: {name}"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        delete(ATTACHMENTS),
+        update(ATTACHMENTS).values(content=b"%PDF-2.0", sha256=canonical_json.digest(b"%PDF-2.0")),
+        update(ATTACHMENTS).values(name="other.pdf"),
+    ],
+)
+def test_changed_attachments_of_the_store_are_a_fault(
+    frozen: Assessment, database: Database, change: UpdateBase
+) -> None:
+    assert "1 attachments are those of the report" in of_store(database, frozen.id)["ok"]
+    with database.write() as connection:
+        connection.execute(change)
+    [fault] = of_store(database, frozen.id)["fault"]
+    assert fault.startswith("Attachments that are not those of the report: ")
+    assert stored.CHART in fault
+
+
 def test_changed_tallies_are_a_fault(made: bytes) -> None:
     forged = resealed(made, swap("tallies.csv", b"monitored", b"segmented"))
     found = results(verify.of_bundle(forged, "it", PEM))
@@ -164,7 +201,7 @@ def of_store(database: Database, identity: str) -> dict[str, list[str]]:
 
 def test_a_frozen_report_holds(frozen: Assessment, database: Database) -> None:
     found = of_store(database, frozen.id)
-    assert (found["fault"], len(found["ok"])) == ([], 8)
+    assert (found["fault"], len(found["ok"])) == ([], 9)
     assert [text.partition(":")[0] for text in found["skipped"]] == [OF_NOW]
 
 

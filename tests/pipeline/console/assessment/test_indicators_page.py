@@ -17,7 +17,7 @@ from pipeline.assessment.report import assessments
 from pipeline.base.errors import ConfigError
 from pipeline.console import background_figures
 from pipeline.console.assessment import indicators_page
-from pipeline.console.assessment.indicators_page import AssessmentSteps
+from pipeline.console.assessment.indicators_page import AssessmentSteps, AuditAdvice
 from pipeline.console.console_texts import Texts
 from pipeline.console.services import open_services
 from pipeline.contract.speech_status import status_of
@@ -25,6 +25,7 @@ from pipeline.review import audit_log
 from pipeline.review.cases.case_values import Choice
 from pipeline.review.delivery import speech_tallies
 from pipeline.review.delivery.speech_tallies import Cell
+from pipeline.review.quality.figure import Figure, Window
 from pipeline.settings import Settings
 from tests.builders import NOON, flag
 from tests.pipeline.assessment.tallied import MIDNIGHT_HOUR, tally
@@ -251,3 +252,25 @@ def test_an_empty_first_window_says_why(console: Console, enter: Enter) -> None:
     assert "the first figures come after 2026-01-01 21:00" in aud.get("/assessment").text
     console.clock.now = NOON + 3_600
     assert "window is empty" not in aud.get("/assessment").text
+
+
+def test_without_audits_the_page_says_which_share_to_set(console: Console, enter: Enter) -> None:
+    aud, none = enter("aud"), "No passed speech of this window was drawn"
+    assert "When flags are upheld, this page shows the share" in aud.get("/assessment").text
+    assert none not in aud.get("/assessment?data=test").text
+    said = [flag(f"a{n}", n, n + 1, suggestion="pass", flagged=(), hits=()) for n in range(-90, -50)]
+    found = console.store.add([flag("b", -120, -119), *said], NOON - 40)[0].case
+    console.store.decide(found, "ana", Choice(verdict="uphold"), NOON - 30)
+    console.clock.now = NOON + 3_600  # the window ends with a full hour
+    page = aud.get("/assessment?days=30").text
+    assert f"{none} for audit, so recall (I-12)" in page
+    assert "quality.audit_share=1 gives recall to 10 percentage points, with about 55 audits a day" in page
+    console.store.add([flag("c", -20, -19, suggestion="pass", flagged=(), hits=())], NOON - 10, ["c"], 0.5)
+    assert none not in aud.get("/assessment?days=90").text
+
+
+def test_a_quarter_of_the_needed_audits_gives_twice_the_width() -> None:
+    needed = Figure(indicator="I-12", key="needed", unit="count", value=48_600, n=3_000_000)
+    advice = indicators_page.audit_advice([needed], Window(0, 90 * 86_400))
+    assert advice == AuditAdvice(0.00405, 135)
+    assert indicators_page.audit_advice([replace(needed, value=None)], Window(0, 90 * 86_400)) is None
