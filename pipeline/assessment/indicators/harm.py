@@ -110,13 +110,13 @@ def _exposed(connection: Connection, window: Window) -> Sequence[Row[Any]]:
         connection.scalar(select(ACTIONS.c.decision).where(ACTIONS.c.received_at < window.until).limit(1)) is not None
     )
     own = (FLAGS.c.utterance, FLAGS.c.end, FLAGS.c.listeners)
-    stops = (SNAPSHOT.c.stopped_at, SNAPSHOT.c.ordered, SNAPSHOT.c.done_at)
-    columns = [SNAPSHOT.c.id, *own, SNAPSHOT.c.label, SNAPSHOT.c.room_type, *stops]
+    columns = [SNAPSHOT.c.number, *own]
     # Grouped, because an utterance may have a flag that was withheld, and one that was released. SQLite looks up each
     # distinct row at random, but sorts groups.
-    each = _violating(window, *columns).group_by(*columns).subquery().c
-    unconfirmed = case((each.ordered > 0, window.until), else_=each.stopped_at)
-    stopped = func.coalesce(each.done_at, unconfirmed) if confirms else each.stopped_at
+    said = _violating(window, *columns).group_by(*columns).subquery()
+    each, stopped = said.c, SNAPSHOT.c.stopped_at
+    if confirms:
+        stopped = func.coalesce(SNAPSHOT.c.done_at, case((SNAPSHOT.c.ordered > 0, window.until), else_=stopped))
     # Whole numbers: the sum of floats would depend on the order of the rows.
     late = case((stopped > each.end, ceiling((stopped - each.end) * MILLISECONDS)), else_=0)
     numbers = {
@@ -125,7 +125,9 @@ def _exposed(connection: Connection, window: Window) -> Sequence[Row[Any]]:
         "exposure": func.coalesce(func.sum(each.listeners * late), 0),
     }
     totals_ = (sum_.label(name) for name, sum_ in numbers.items())
-    return connection.execute(select(each.label, each.room_type, *totals_).group_by(each.label, each.room_type)).all()
+    names = (SNAPSHOT.c.label, SNAPSHOT.c.room_type)
+    query = select(*names, *totals_).select_from(said.join(SNAPSHOT, SNAPSHOT.c.number == each.number))
+    return connection.execute(query.group_by(*names)).all()
 
 
 def _violating(window: Window, *columns: ColumnElement[Any]) -> Select[Any]:

@@ -426,14 +426,14 @@ def _audits(window: Window) -> Select[Any]:
 
 def _flagged(window: Window) -> Select[Any]:
     """Select each flagged utterance once, also if a flag of it was withheld and then released."""
-    spoken = [FLAGS.c.utterance, FLAGS.c.model, FLAGS.c.start, FLAGS.c.end]
-    columns = [SNAPSHOT.c.id, *spoken, *(SNAPSHOT.c[name] for name in (*OF_CASE, "verdict", "label", "corrected"))]
-    # GROUP BY and not DISTINCT: SQLite sorts the groups, but looks up each distinct row at random. The ids come first,
-    # so that a comparison of two rows ends there.
+    columns = [SNAPSHOT.c.number, FLAGS.c.utterance, FLAGS.c.model, FLAGS.c.start, FLAGS.c.end]
+    # GROUP BY and not DISTINCT: SQLite sorts the groups, but looks up each distinct row at random. The columns of the
+    # case are joined later, so that the sorted rows are short.
     query = select(*columns).select_from(SNAPSHOT).join(FLAGS, OF_FLAG).group_by(*columns)
     words = (~FLAGS.c.linked, FLAGS.c.source == "words", FLAGGED, *within(SNAPSHOT.c.created_at, window))
-    each = query.where(*words).subquery().c
-    return _of_utterances(each, each, literal(1.0))
+    each = query.where(*words).subquery()
+    of_case = SNAPSHOT.c.number == each.c.number
+    return _of_utterances(SNAPSHOT.c, each.c, literal(1.0)).select_from(each.join(SNAPSHOT, of_case))
 
 
 def _of_utterances(case_: Columns, flag: Columns, probability: ColumnElement[float]) -> Select[Any]:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Double,
+    Index,
     Integer,
     MetaData,
     ScalarSelect,
@@ -29,7 +30,7 @@ from sqlalchemy import (
     select,
     union,
 )
-from sqlalchemy.schema import CreateTable, DropTable
+from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 
 from pipeline.review.cases.case_values import REPORTED
 from pipeline.review.quality.quality_checks import FINAL
@@ -114,37 +115,29 @@ COPIED = (
 OF_CASE = ("kind", "speaker", "label", "language", "room_type", "policy", "source", "verdict", "last_at")
 """Columns of SNAPSHOT that UPHOLDS has, too."""
 
-STANDING = Table(
-    # The standing decisions of each case that has some. The key spares SQLite a scan for each case.
-    "standing_snapshot",
+SNAPSHOT = Table(
+    # In the order of time, as flags and decisions are, so that a join reads neighbouring rows one after the other.
+    "case_snapshot",
     MetaData(),
-    Column("case_id", String, primary_key=True),
+    # In the order of time. Millions of rows are sorted and joined by it much faster than by the id.
+    Column("number", Integer, primary_key=True),
+    Column("id", String, nullable=False),
+    # "machine", "audit" or "report"; "copy": a check that copies another case.
+    Column("kind", String, nullable=False),
+    *(Column(name, CASES.c[name].type, nullable=False) for name in COPIED),
+    # The standing decisions: their number, and when the first and the last were made; NULL: there is none.
     Column("decisions", Integer, nullable=False),
-    Column("first_at", Double, nullable=False),
-    Column("last_at", Double, nullable=False),
+    Column("first_at", Double),
+    Column("last_at", Double),
     # The last verdict, and the label that it gives; NULL: it gives none.
-    Column("verdict", String, nullable=False),
+    Column("verdict", String),
     Column("corrected", String),
     # When the first decision to uphold was made; NULL: there is none.
     Column("stopped_at", Double),
     # The number of the ordered actions, and when the app had carried out the first; NULL: it has not confirmed any.
     Column("ordered", Integer, nullable=False),
     Column("done_at", Double),
-    sqlite_with_rowid=False,
-    **TEMPORARY,
-)
-OF_STANDING = ("first_at", "last_at", "verdict", "corrected", "stopped_at", "ordered", "done_at")
-"""Columns of STANDING that SNAPSHOT has, too. There, NULL is for a case without a standing decision."""
-
-SNAPSHOT = Table(
-    # In the order of time, as flags and decisions are, so that a join reads neighbouring rows one after the other.
-    "case_snapshot",
-    MetaData(),
-    Column("id", String, primary_key=True),
-    # "machine", "audit" or "report"; "copy": a check that copies another case.
-    Column("kind", String, nullable=False),
-    *(Column(name, CASES.c[name].type, nullable=False) for name in COPIED),
-    *(Column(name, STANDING.c[name].type) for name in OF_STANDING),
+    Index("ix_case_snapshot_id", "id", unique=True),
     **TEMPORARY,
 )
 
@@ -195,10 +188,8 @@ def take_cases(connection: Connection, until: float, since: float = 0.0) -> None
 
     The figures of quality need no more.
     """
-    # No decision is older than its case, so those before `since` are of older cases.
-    _fill(connection, STANDING, _standing(until, DECISIONS.c.at >= since))
+    _fill(connection, SNAPSHOT, _cases(until, CASES.c.created_at >= since))
     _settle(connection, until)
-    _fill(connection, SNAPSHOT, _cases(until, CASES.c.created_at >= since).order_by(CASES.c.created_at))
 
 
 def _fill(connection: Connection, table: Table, query: Select[Any]) -> None:
@@ -206,27 +197,27 @@ def _fill(connection: Connection, table: Table, query: Select[Any]) -> None:
     connection.execute(DropTable(table, if_exists=True))
     connection.execute(CreateTable(table))
     _add(connection, table, query)
+    for index in table.indexes:  # to sort the keys of a full table is faster than to find the place of each row's key
+        connection.execute(CreateIndex(index))
     if connection.dialect.name == "postgresql":  # it knows no statistics of a temporary table
         connection.exec_driver_sql(f"ANALYZE {table.name}")
 
 
 def _add(connection: Connection, table: Table, query: Select[Any]) -> None:
-    connection.execute(table.insert().from_select([column.name for column in table.columns], query))
+    names = [column.name for column in table.columns if column.name != "number"]
+    connection.execute(table.insert().from_select(names, query))
 
 
 def _cases(until: float, kept: ColumnElement[bool]) -> Select[Any]:
+    """Select the cases with all their decisions, in the order of an index, so that SQLite need not sort the groups."""
     machine = case((CASES.c.suggestion == "pass", "audit"), else_="machine")
     kind = case((CASES.c.id.in_(COPIES), "copy"), (CASES.c.policy == REPORTED, "report"), else_=machine)
-    columns = [CASES.c.id, kind, *(CASES.c[name] for name in COPIED)]
-    columns += [STANDING.c[name] for name in OF_STANDING]
-    query = select(*columns).select_from(CASES.outerjoin(STANDING, STANDING.c.case_id == CASES.c.id))
-    return query.where(kept, CASES.c.created_at < until, REAL)
-
-
-def _standing(until: float, kept: ColumnElement[bool]) -> Select[Any]:
     upheld = DECISIONS.c.verdict == "uphold"
     columns = [
-        func.count(),
+        CASES.c.id,
+        kind,
+        *(CASES.c[name] for name in COPIED),
+        func.count(DECISIONS.c.id),
         func.min(DECISIONS.c.at),
         func.max(DECISIONS.c.at),
         func.max(DECISIONS.c.verdict),  # of one decision; `_settle` corrects the others
@@ -235,36 +226,34 @@ def _standing(until: float, kept: ColumnElement[bool]) -> Select[Any]:
         func.count(case((upheld, DECISIONS.c.action))),
         func.min(case((upheld, ACTIONS.c.at))),
     ]
+    standing = and_(DECISIONS.c.case_id == CASES.c.id, *in_force(until))
     done = and_(ACTIONS.c.decision == DECISIONS.c.id, ACTIONS.c.result == "done", ACTIONS.c.received_at < until)
-    query = select(DECISIONS.c.case_id, *columns).select_from(DECISIONS.outerjoin(ACTIONS, done))
-    return query.where(kept, *in_force(until)).group_by(DECISIONS.c.case_id).order_by(DECISIONS.c.case_id)
+    query = select(*columns).select_from(CASES.outerjoin(DECISIONS, standing).outerjoin(ACTIONS, done))
+    return query.where(kept, CASES.c.created_at < until, REAL).group_by(CASES.c.created_at, CASES.c.id)
 
 
 def _settle(connection: Connection, until: float) -> None:
     """Write the newest verdict and its label for the cases with several decisions."""
-    newest = (DECISIONS.c.case_id == STANDING.c.case_id, DECISIONS.c.at == STANDING.c.last_at, *in_force(until))
+    newest = (DECISIONS.c.case_id == SNAPSHOT.c.id, DECISIONS.c.at == SNAPSHOT.c.last_at, *in_force(until))
     of_case = select(DECISIONS.c.verdict).where(*newest).order_by(DECISIONS.c.id.desc()).limit(1)
     found = {"verdict": DECISIONS.c.verdict, "corrected": DECISIONS.c.label}
     values = {name: of_case.with_only_columns(column).scalar_subquery() for name, column in found.items()}
-    connection.execute(STANDING.update().values(values).where(STANDING.c.decisions > 1))
+    connection.execute(SNAPSHOT.update().values(values).where(SNAPSHOT.c.decisions > 1))
 
 
 def _add_older(connection: Connection, until: float, since: float) -> None:
     """Add the cases that were stored before `since` and went on after it, with all their decisions."""
     _fill(connection, OLDER, _older(until, since))
-    older = select(OLDER.c.id)
-    connection.execute(STANDING.delete().where(STANDING.c.case_id.in_(older)))
-    _add(connection, STANDING, _standing(until, DECISIONS.c.case_id.in_(older)))
+    _add(connection, SNAPSHOT, _cases(until, CASES.c.id.in_(select(OLDER.c.id))))
     _settle(connection, until)
-    _add(connection, SNAPSHOT, _cases(until, CASES.c.id.in_(older)))
 
 
 def _older(until: float, since: float) -> Select[Any]:
     # A case of the snapshot is not older, so that most decisions need not be compared with their case.
-    inside = exists().where(SNAPSHOT.c.id == STANDING.c.case_id)
+    inside = exists().where(SNAPSHOT.c.id == DECISIONS.c.case_id)
     went_on = union(
         select(CASES.c.id).where(OPEN),
-        select(STANDING.c.case_id).where(~inside),
+        select(DECISIONS.c.case_id).where(DECISIONS.c.at >= since, *in_force(until), ~inside),
         select(DECISIONS.c.case_id).where(DECISIONS.c.at >= until),
         select(REPORTS.c.case_id).where(REPORTS.c.created_at >= since),
         select(CHECKS.c.original).where(CHECKS.c.drawn_at >= since),
