@@ -3,6 +3,7 @@
 import itertools
 from contextlib import closing
 
+import msgspec
 import pytest
 from sqlalchemy import select, text
 
@@ -158,7 +159,7 @@ def test_an_index_gives_the_order(database: Database, wanted: dict[str, str], af
         sqlite = connection.dialect.name == "sqlite"
         if not sqlite:  # the tables are empty, and an empty table is read faster without an index
             connection.execute(text("SET enable_seqscan = off; SET enable_bitmapscan = off"))
-        query = case_queue.chosen(QueueFilter(**wanted), after, 50)
+        query = case_queue.chosen(msgspec.convert(wanted, QueueFilter), after, 50)
         compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
         found = connection.execute(text(f"EXPLAIN {'QUERY PLAN' if sqlite else ''} {compiled}"))
         plan = " ".join(str(row) for row in found)

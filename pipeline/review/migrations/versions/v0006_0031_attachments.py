@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0006_0030"
-down_revision: str | None = "0006_0029"
+revision: str = "0006_0031"
+down_revision: str | None = "0006_0030"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
