@@ -169,8 +169,7 @@ def context(request: Request) -> dict[str, Any]:
         "script_texts": services.texts.of_scripts(language),
         "label_name": partial(label_in_language, services, language),
         "age": partial(age, services.texts.say, language),
-        "tongue": partial(named, say, services.texts.catalogue(language), "tongue"),
-        "room_type": partial(named, say, services.texts.catalogue(language), "room_type"),
+        "named": partial(named, services.texts.catalogue(language)),
         "action_words": lambda action: action_words(say, services.texts.catalogue(language), action),
         "label_means": lambda label: label_means(request, label),
     }
@@ -242,9 +241,9 @@ def action_words(say: Callable[[str], str], catalogue: Mapping[str, str], action
     return say(key) if key in catalogue else action
 
 
-def named(say: Callable[[str], str], catalogue: Mapping[str, str], group: str, name: str) -> str:
+def named(catalogue: Mapping[str, str], group: str, name: str) -> str:
     """Return the text `group.name`. A name without a text is returned unchanged: the app chose it, or it is a code."""
-    return say(f"{group}.{name}") if f"{group}.{name}" in catalogue else name
+    return catalogue.get(f"{group}.{name}", name)
 
 
 def label_means(request: Request, label: str) -> tuple[str, str] | None:

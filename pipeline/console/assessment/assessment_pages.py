@@ -1,7 +1,6 @@
 """What the assessment pages share: rendering, the window of the figures, and how old the figures are."""
 
 import json
-from collections.abc import Mapping
 from datetime import date, datetime, timedelta, tzinfo
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -110,7 +109,6 @@ def assessment_page(request: Request, template: str, **values: Any) -> HTMLRespo
         "scale_of": svg_charts.scale_of,
         "signal": lambda trigger: wording.signal(trigger.signal, language),
         "detail": lambda name, value: html.detail(name, value, language, zone),
-        "named": partial(_named, services.texts.catalogue(reader_language(request))),
     }
     return page(request, template, **tools, **values)
 
@@ -147,11 +145,6 @@ def window_of(since: date, until: date, now: float, zone: tzinfo) -> Window:
             text="window_empty",
         )
     return window
-
-
-def _named(catalogue: Mapping[str, str], group: str, name: str) -> str:
-    """Return the text `group.name`. A name without a text is returned unchanged: the logic may have new ones."""
-    return catalogue.get(f"{group}.{name}", name)
 
 
 def _number(language: Language, value: float, unit: Unit) -> str:

@@ -1,7 +1,7 @@
 """The pages of a speaker and of a room: their cases, and the flagged speech around them on one timeline."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
@@ -23,7 +23,7 @@ from pipeline.review.cases import phrase_muting
 from pipeline.review.cases.speaker_measures import Proposal
 from pipeline.review.delivery import room_counts
 from pipeline.review.search import case_lists, finding
-from pipeline.review.search.case_lists import STRIP_DAYS, STRIP_SECONDS, Spoken, list_cases
+from pipeline.review.search.case_lists import STRIP_DAYS, Spoken, list_cases
 from pipeline.review.search.finding import COUNTED, PAGE, FoundCase, Viewer
 from pipeline.review.search.query import QueryTerm, Wanted, write_query
 
@@ -46,11 +46,12 @@ STAGE_SECONDS = 86_400.0  # speakers with cases of this age in seconds count as 
 
 
 class StripDot(Struct, frozen=True):
-    """A case in the strip of 30 days. `x` and `y` are units of the strip."""
+    """The cases of one severity and one day in the strip of 30 days. `x` and `y` are units of the strip."""
 
-    case: FoundCase
+    severity: int
     x: float
     y: float
+    cases: int
 
 
 class LaneBlock(Struct, frozen=True):
@@ -176,7 +177,8 @@ def _cases(services: Services, connection: Connection, viewer: Viewer, whose: Wa
     return {
         "total": len(found),
         "counted": COUNTED,
-        "dots": [_dot(one, services.clock()) for one in recent],
+        "recent": len(recent),
+        "dots": strip_dots(recent, services.clock()),
         "days": STRIP_DAYS,
         "states": Counter(one.verdict if one.status == "decided" else "open" for one in recent),
         "rows": [found_row(row) for row in list_cases(connection, [one.id for one in chosen[:PAGE]])],
@@ -195,10 +197,10 @@ def _shows(wanted: Wanted, one: FoundCase) -> bool:
     return (not wanted.status or one.status in wanted.status) and (not wanted.verdict or one.verdict in wanted.verdict)
 
 
-def _dot(one: FoundCase, at: float) -> StripDot:
-    """Return the place of a case in the strip: 784 units are 30 days, and a severity has 24."""
-    age = min(max(at - one.created_at, 0.0), STRIP_SECONDS)
-    return StripDot(one, 76 + 768 * (1 - age / STRIP_SECONDS), 78.0 - 24 * one.severity)
+def strip_dots(cases: Iterable[FoundCase], at: float) -> list[StripDot]:
+    """Return the marks of the strip: a day has 25.6 units, wider than a mark, so that none cuts another."""
+    days = Counter((one.severity, min(int((at - one.created_at) / 86_400), STRIP_DAYS - 1)) for one in cases)
+    return [StripDot(level, 844 - 25.6 * (ago + 1), 78.0 - 24 * level, n) for (level, ago), n in sorted(days.items())]
 
 
 def _axis(
