@@ -74,13 +74,20 @@ def verdict_now() -> ColumnElement[str]:
 
 
 def ceiling(value: ColumnElement[float]) -> ColumnElement[int]:
-    """Return a value as a whole number, rounded up."""
-    return nearest(value - MICROSECOND + 0.5)
+    """Return a value of at least 0 as a whole number, rounded up.
+
+    A cast cuts on SQLite and rounds on PostgreSQL. The comparison makes both the same.
+    """
+    exact: Any = value - MICROSECOND
+    whole = cast(exact, BigInteger)
+    return whole + case((exact > whole, 1), else_=0)
 
 
 def floor(value: ColumnElement[float]) -> ColumnElement[int]:
-    """Return a value as a whole number, rounded down."""
-    return nearest(value + MICROSECOND - 0.5)
+    """Return a value of at least 0 as a whole number, rounded down."""
+    exact: Any = value + MICROSECOND
+    whole = cast(exact, BigInteger)
+    return whole - case((exact < whole, 1), else_=0)
 
 
 def nearest(value: ColumnElement[float]) -> ColumnElement[int]:
