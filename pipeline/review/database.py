@@ -27,6 +27,8 @@ from sqlalchemy import (
     Row,
     Select,
     Table,
+    Text,
+    cast,
     create_engine,
     event,
     func,
@@ -457,6 +459,20 @@ def plain_rows(connection: Connection, query: Select[Any], **options: Any) -> It
     result = connection.execute(query, execution_options={"yield_per": PAGE, **options})
     while page := result.cursor_strategy.fetchmany(result, result.cursor, PAGE):
         yield page
+
+
+def json_array(connection: Connection, *columns: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the columns of a row as one array of JSON. A float may lose digits."""
+    return (func.json_build_array if connection.dialect.name == "postgresql" else func.json_array)(*columns)
+
+
+def json_list(connection: Connection, value: ColumnElement[Any]) -> ColumnElement[str]:
+    """Return the values of all rows of a group as the text of an array of JSON; on PostgreSQL, NULL without rows.
+
+    For millions of rows: the database packs them several times as fast as Python reads them one by one.
+    """
+    packed = func.json_agg if connection.dialect.name == "postgresql" else func.json_group_array
+    return cast(packed(value), Text)
 
 
 def fields_of(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """How many people heard violating speech, and how far it spread: I-24 and I-25."""
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -42,7 +42,8 @@ def exposure(connection: Connection, window: Window, options: Options) -> Iterat
 
 def spread(connection: Connection, window: Window, options: Options) -> Iterator[Figure]:
     """I-25, for the illegal terms of the lexicon in the upheld cases of the window."""
-    chains = _chains(_uses(connection, window, options.illegal), options.spread)
+    uses = _uses(connection, window, options.illegal)
+    chains = [chain for (label, _), said in uses.items() for chain in _chains(label, sorted(said), options.spread)]
     yield from _spread(chains, options, {})
     for label in sorted({chain.label for chain in chains}):
         yield from _spread([chain for chain in chains if chain.label == label], options, {"label": label})
@@ -74,14 +75,8 @@ class Term(Struct):
 TERMS = msgspec.json.Decoder(list[Term])
 
 
-class PhraseUse(NamedTuple):
-    """One use of a term, at UTC seconds."""
-
-    label: str
-    term: str
-    at: float
-    room: str
-    speaker: str
+PhraseUse = tuple[float, str, str]
+"""One use of a term: UTC seconds, room and speaker. A plain tuple: a quarter has a million of them."""
 
 
 class Chain(NamedTuple):
@@ -166,36 +161,33 @@ def _exposure(rows: Sequence[Row[Any]], hours: float, part: dict[str, str], reas
     yield figure("I-24", "listener_seconds", seconds if n else None, n, part, reason, whole=known)
 
 
-def _uses(connection: Connection, window: Window, illegal: frozenset[str]) -> list[PhraseUse]:
-    """Return the uses of illegal terms, by label, term and time. A term counts once in an utterance."""
+def _uses(
+    connection: Connection, window: Window, illegal: frozenset[str]
+) -> Mapping[tuple[str, str], Collection[PhraseUse]]:
+    """Return the uses of illegal terms, by label and term. A term counts once in an utterance."""
     query = _violating(window, FLAGS.c.start, FLAGS.c.room, FLAGS.c.speaker, cast(FLAGS.c.hits, Text))
-    uses = {
-        PhraseUse(hit.label, hit.term.casefold(), start, room, speaker)
-        for rows in plain_rows(connection, query)
-        for start, room, speaker, hits in rows
-        for hit in TERMS.decode(hits)
-        if hit.label in illegal
-    }
-    return sorted(uses)
+    uses: dict[tuple[str, str], set[PhraseUse]] = defaultdict(set)
+    for rows in plain_rows(connection, query):
+        for start, room, speaker, hits in rows:
+            for hit in TERMS.decode(hits):
+                if hit.label in illegal:
+                    uses[hit.label, hit.term.casefold()].add((start, room, speaker))
+    return uses
 
 
-def _chains(uses: Sequence[PhraseUse], seconds: float) -> list[Chain]:
-    """Divide the uses of each term where more than `seconds` pass without one."""
+def _chains(label: str, uses: Sequence[PhraseUse], seconds: float) -> Iterator[Chain]:
+    """Divide the uses of a term where more than `seconds` pass without one."""
     # By place and not by appending: a quarter has a million uses, and most of them are a chain of their own.
-    ends = [
-        place
-        for place, (before, use) in enumerate(pairwise(uses), 1)
-        if use.at - before.at > seconds or use.term != before.term or use.label != before.label
-    ]
-    return [_chain(uses[begin:end], seconds) for begin, end in pairwise([0, *ends, len(uses)]) if begin < end]
+    ends = [place for place, ((before, *_), (at, *_)) in enumerate(pairwise(uses), 1) if at - before > seconds]
+    return (_chain(label, uses[begin:end], seconds) for begin, end in pairwise([0, *ends, len(uses)]))
 
 
-def _chain(uses: Sequence[PhraseUse], seconds: float) -> Chain:
+def _chain(label: str, uses: Sequence[PhraseUse], seconds: float) -> Chain:
     if len(uses) == 1:
-        return _alone(uses[0].label)
-    rooms = _most([(use.at, use.room) for use in uses], seconds)
-    speakers = _most([(use.at, use.speaker) for use in uses], seconds)
-    return Chain(uses[0].label, len(uses), rooms, speakers, uses[-1].at - uses[0].at)
+        return _alone(label)
+    rooms = _most([(at, room) for at, room, _ in uses], seconds)
+    speakers = _most([(at, speaker) for at, _, speaker in uses], seconds)
+    return Chain(label, len(uses), rooms, speakers, uses[-1][0] - uses[0][0])
 
 
 @cache

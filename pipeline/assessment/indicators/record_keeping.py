@@ -16,13 +16,12 @@ from pipeline.assessment.options import DAY_SECONDS, Options
 from pipeline.review.cases import reading
 from pipeline.review.cases.case_values import Evidence
 from pipeline.review.database import plain_rows
-from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.evidence.evidence_store import EvidenceStore, checksum
 from pipeline.review.evidence.sealing import ClipDamaged
 from pipeline.review.privacy.retention_job import overdue
 from pipeline.review.quality.audits import within
-from pipeline.review.quality.figure import Figure, Window
-from pipeline.review.quality.snapshot import UPHOLDS, floor
+from pipeline.review.quality.figure import Figure, Window, hours
+from pipeline.review.quality.snapshot import UPHOLDS
 from pipeline.review.quality.statistics import Share
 from pipeline.review.tables.assessment_tables import TALLIES
 from pipeline.review.tables.case_tables import COPIES
@@ -127,16 +126,16 @@ def _filled(connection: Connection, table: Table, fields: Field, *where: ColumnE
 
 def _days_with_logs(connection: Connection, until: float) -> int:
     """Count the days, back from `until`, in which a line of the audit log or speech was recorded."""
-    since = until - KEPT_DAYS * DAY_SECONDS
-    times: tuple[tuple[Any, ...], ...] = (
-        (AUDIT.c.at,),
-        (TALLIES.c.hour * float(HOUR), TALLIES.c.measure == "segmented"),
-    )
-    days: set[int] = set()
-    for at, *only in times:
-        query = select(floor((at - since) / DAY_SECONDS)).where(*only, *within(at, Window(since, until))).distinct()
-        days.update(connection.scalars(query))
-    return len(days)
+    days = (Window(until - (ago + 1) * DAY_SECONDS, until - ago * DAY_SECONDS) for ago in range(KEPT_DAYS))
+    # Day by day, because a day needs only its first line.
+    return sum(in_use(connection, day) or _heard(connection, day) for day in days)
+
+
+def _heard(connection: Connection, window: Window) -> bool:
+    """Tell whether speech was counted in the window."""
+    inside = hours(window)
+    kept = (TALLIES.c.measure == "segmented", TALLIES.c.hour >= inside.start, TALLIES.c.hour < inside.stop)
+    return connection.scalar(select(TALLIES.c.hour).where(*kept).limit(1)) is not None
 
 
 def _early(connection: Connection, window: Window) -> Mapping[str, int]:

@@ -5,18 +5,18 @@ Waits are in columns, because a quarter may have a million cases.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
 from typing import Any
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Select, case, select
+from sqlalchemy import Connection, Row, Select, case, select
 
 from pipeline.assessment.catalogue import figure, quotient
 from pipeline.assessment.options import Options
 from pipeline.judge.labels import SEVERITIES
-from pipeline.review.database import plain_rows
+from pipeline.review.database import json_list
 from pipeline.review.delivery.speech_tallies import DELAY_ERROR, DELAYS
 from pipeline.review.quality.audits import within
 from pipeline.review.quality.figure import Figure, Totals, Unmeasured, Window, split, totals
@@ -59,31 +59,28 @@ def parts(connection: Connection, query: Select[Any], *dimensions: str) -> Itera
 
     `query` has the columns `severity`, `seconds` and `over`, and one for each of the `dimensions`.
     """
-    columns, values = _columns(connection, query, dimensions)
-    waits = CaseWaits(columns["severity"], columns["seconds"], columns["over"].astype(bool))
+    each = query.subquery().c
+    packed = connection.execute(select(*(json_list(connection, column).label(column.name) for column in each))).one()
+    waits = CaseWaits(
+        np.array(_column(packed, "severity"), np.int64),
+        np.array(_column(packed, "seconds"), np.int64),
+        np.array(_column(packed, "over"), np.bool_),
+    )
     yield {}, waits
     for code, severity in enumerate(SEVERITIES):
         if (chosen := waits.severity == code).any():
             yield {"severity": severity}, waits.where(chosen)
     for name in dimensions:
-        for value, code in sorted(values[name].items()):
-            yield {name: value}, waits.where(columns[name] == code)
+        column = _column(packed, name)
+        codes = {value: code for code, value in enumerate(sorted(set(column)))}
+        numbers = np.fromiter(map(codes.__getitem__, column), np.int64, len(column))
+        for value, code in codes.items():
+            yield {name: value}, waits.where(numbers == code)
 
 
-def _columns(
-    connection: Connection, query: Select[Any], dimensions: Sequence[str]
-) -> tuple[dict[str, NDArray[np.int64]], dict[str, dict[str, int]]]:
-    """Return the columns of a query as numbers, and the numbers that stand for the values of the dimensions."""
-    # Each new text gets the next number: an array of numbers takes far less memory than a list of texts.
-    values: dict[str, dict[str, int]] = {name: defaultdict(count().__next__) for name in dimensions}
-    names = [column.name for column in query.selected_columns]
-    # An empty piece first, because numpy joins no empty list.
-    found: dict[str, list[NDArray[np.int64]]] = {name: [np.empty(0, np.int64)] for name in names}
-    for rows in plain_rows(connection, query):
-        for name, column in zip(names, zip(*rows, strict=True), strict=True):
-            numbers = map(values[name].__getitem__, column) if name in values else column
-            found[name].append(np.fromiter(numbers, np.int64, len(column)))
-    return {name: np.concatenate(pieces) for name, pieces in found.items()}, values
+def _column(packed: Row[Any], name: str) -> list[Any]:
+    found: list[Any] = msgspec.json.decode(getattr(packed, name) or "[]")
+    return found
 
 
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}

@@ -6,17 +6,17 @@ The CSV of tallies and room hours can be loaded into an empty store, so that the
 import csv
 import io
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple, get_args
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, Text, cast, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Table, insert, select
 
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.base import canonical_json
 from pipeline.base.errors import InputError
-from pipeline.review.database import PAGE
+from pipeline.review.database import PAGE, json_array, json_list
 from pipeline.review.delivery.speech_tallies import Measure
 from pipeline.review.quality.figure import Figure, Window, hours
 from pipeline.review.tables.assessment_tables import ROOM_HOURS, TALLIES
@@ -119,11 +119,6 @@ LEFT_OUT = {"received_at"}
 TEXTS = ("bucket", "room_type", "language", "label", "policy", "model")
 """The columns of the tallies between the hour and the numbers."""
 DECODE = msgspec.json.Decoder(list[tuple[tuple[str, ...], int, int]]).decode
-_JSON: Mapping[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
-    "sqlite": (func.json_array, func.json_group_array),
-    "postgresql": (func.json_build_array, func.json_agg),
-}
-"""The functions that make a JSON array of the columns of a row, and of the rows of a group."""
 
 
 class Packed(NamedTuple):
@@ -175,10 +170,9 @@ def _pages(connection: Connection, table: Table, window: Window) -> Iterator[byt
 
 
 def _tallies(connection: Connection, kept: Sequence[ColumnElement[bool]]) -> Iterator[bytes]:
-    """Yield the lines of an hour of a measure. The database packs them as JSON, much faster than Python reads rows."""
-    array, rows = _JSON[connection.dialect.name]
-    texts = array(*(TALLIES.c[name] for name in TEXTS))
-    packed = cast(rows(array(texts, TALLIES.c.count, TALLIES.c.samples)), Text)
+    """Yield the lines of an hour of a measure. The database packs its rows as JSON."""
+    texts = json_array(connection, *(TALLIES.c[name] for name in TEXTS))
+    packed = json_list(connection, json_array(connection, texts, TALLIES.c.count, TALLIES.c.samples))
     of_hour = (TALLIES.c.measure, TALLIES.c.hour)
     cells = _Cells()
     # By measure, as the index of the tallies has them, so that the database need not sort them all.

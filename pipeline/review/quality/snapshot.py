@@ -41,6 +41,9 @@ from pipeline.review.tables.core import CASES, DECISIONS, FLAGS, OPEN
 MICROSECOND = 1e-6
 """Differences of UTC seconds are exact to less than this."""
 
+WHOLE = 1.5 * 2.0**52
+"""Between 2**52 and 2**53, all doubles are whole numbers."""
+
 REAL = CASES.c.drill == ""
 """The case is no drill."""
 
@@ -88,14 +91,11 @@ def floor(value: ColumnElement[float]) -> ColumnElement[int]:
 
 
 def nearest(value: ColumnElement[float]) -> ColumnElement[int]:
-    """Return a value of at least 0 as the nearest whole number, and a half as the even one, like Python's `round`.
+    """Return a value as the nearest whole number, and a half as the even one, like Python's `round`.
 
-    The `round` of PostgreSQL does so, too. SQLite's rounds a half up.
+    The `round` of SQLite rounds a half up. A sum near WHOLE has no room for a fraction, so it is rounded exactly so.
     """
-    whole: Any = cast(value, BigInteger)
-    below: ColumnElement[int] = whole - case((whole > value, 1), else_=0)
-    rest: Any = value - below
-    return below + case((rest > 0.5, 1), (rest == 0.5, below % 2), else_=0)
+    return cast(value + WHOLE - WHOLE, BigInteger)
 
 
 TEMPORARY: dict[str, Any] = {"prefixes": ["TEMPORARY"], "postgresql_on_commit": "DROP"}
@@ -115,28 +115,39 @@ COPIED = (
 OF_CASE = ("kind", "speaker", "label", "language", "room_type", "policy", "source", "verdict", "last_at")
 """Columns of SNAPSHOT that UPHOLDS has, too."""
 
-SNAPSHOT = Table(
-    # In the order of time, as flags and decisions are, so that a join reads neighbouring rows one after the other.
-    "case_snapshot",
+STANDING = Table(
+    # The standing decisions of each case that has some. The key spares SQLite a scan for each case.
+    "standing_snapshot",
     MetaData(),
-    # In the order of time. Millions of rows are sorted and joined by it much faster than by the id.
-    Column("number", Integer, primary_key=True),
-    Column("id", String, nullable=False),
-    # "machine", "audit" or "report"; "copy": a check that copies another case.
-    Column("kind", String, nullable=False),
-    *(Column(name, CASES.c[name].type, nullable=False) for name in COPIED),
-    # The standing decisions: their number, and when the first and the last were made; NULL: there is none.
+    Column("case_id", String, primary_key=True),
     Column("decisions", Integer, nullable=False),
-    Column("first_at", Double),
-    Column("last_at", Double),
+    Column("first_at", Double, nullable=False),
+    Column("last_at", Double, nullable=False),
     # The last verdict, and the label that it gives; NULL: it gives none.
-    Column("verdict", String),
+    Column("verdict", String, nullable=False),
     Column("corrected", String),
     # When the first decision to uphold was made; NULL: there is none.
     Column("stopped_at", Double),
     # The number of the ordered actions, and when the app had carried out the first; NULL: it has not confirmed any.
     Column("ordered", Integer, nullable=False),
     Column("done_at", Double),
+    sqlite_with_rowid=False,
+    **TEMPORARY,
+)
+OF_STANDING = ("first_at", "last_at", "verdict", "corrected", "stopped_at", "ordered", "done_at")
+"""Columns of STANDING that SNAPSHOT has, too. There, NULL is for a case without a standing decision."""
+
+SNAPSHOT = Table(
+    # In the order of time, as flags and decisions are, so that a join reads neighbouring rows one after the other.
+    "case_snapshot",
+    MetaData(),
+    # Millions of rows are sorted and joined by it much faster than by the id.
+    Column("number", Integer, primary_key=True),
+    Column("id", String, nullable=False),
+    # "machine", "audit" or "report"; "copy": a check that copies another case.
+    Column("kind", String, nullable=False),
+    *(Column(name, CASES.c[name].type, nullable=False) for name in COPIED),
+    *(Column(name, STANDING.c[name].type) for name in OF_STANDING),
     Index("ix_case_snapshot_id", "id", unique=True),
     **TEMPORARY,
 )
@@ -188,8 +199,10 @@ def take_cases(connection: Connection, until: float, since: float = 0.0) -> None
 
     The figures of quality need no more.
     """
-    _fill(connection, SNAPSHOT, _cases(until, CASES.c.created_at >= since))
+    # No decision is older than its case, so those before `since` are of older cases.
+    _fill(connection, STANDING, _standing(until, DECISIONS.c.at >= since))
     _settle(connection, until)
+    _fill(connection, SNAPSHOT, _cases(until, CASES.c.created_at >= since).order_by(CASES.c.created_at))
 
 
 def _fill(connection: Connection, table: Table, query: Select[Any]) -> None:
@@ -209,15 +222,18 @@ def _add(connection: Connection, table: Table, query: Select[Any]) -> None:
 
 
 def _cases(until: float, kept: ColumnElement[bool]) -> Select[Any]:
-    """Select the cases with all their decisions, in the order of an index, so that SQLite need not sort the groups."""
     machine = case((CASES.c.suggestion == "pass", "audit"), else_="machine")
     kind = case((CASES.c.id.in_(COPIES), "copy"), (CASES.c.policy == REPORTED, "report"), else_=machine)
+    columns = [CASES.c.id, kind, *(CASES.c[name] for name in COPIED)]
+    columns += [STANDING.c[name] for name in OF_STANDING]
+    query = select(*columns).select_from(CASES.outerjoin(STANDING, STANDING.c.case_id == CASES.c.id))
+    return query.where(kept, CASES.c.created_at < until, REAL)
+
+
+def _standing(until: float, kept: ColumnElement[bool]) -> Select[Any]:
     upheld = DECISIONS.c.verdict == "uphold"
     columns = [
-        CASES.c.id,
-        kind,
-        *(CASES.c[name] for name in COPIED),
-        func.count(DECISIONS.c.id),
+        func.count(),
         func.min(DECISIONS.c.at),
         func.max(DECISIONS.c.at),
         func.max(DECISIONS.c.verdict),  # of one decision; `_settle` corrects the others
@@ -226,34 +242,36 @@ def _cases(until: float, kept: ColumnElement[bool]) -> Select[Any]:
         func.count(case((upheld, DECISIONS.c.action))),
         func.min(case((upheld, ACTIONS.c.at))),
     ]
-    standing = and_(DECISIONS.c.case_id == CASES.c.id, *in_force(until))
     done = and_(ACTIONS.c.decision == DECISIONS.c.id, ACTIONS.c.result == "done", ACTIONS.c.received_at < until)
-    query = select(*columns).select_from(CASES.outerjoin(DECISIONS, standing).outerjoin(ACTIONS, done))
-    return query.where(kept, CASES.c.created_at < until, REAL).group_by(CASES.c.created_at, CASES.c.id)
+    query = select(DECISIONS.c.case_id, *columns).select_from(DECISIONS.outerjoin(ACTIONS, done))
+    return query.where(kept, *in_force(until)).group_by(DECISIONS.c.case_id).order_by(DECISIONS.c.case_id)
 
 
 def _settle(connection: Connection, until: float) -> None:
     """Write the newest verdict and its label for the cases with several decisions."""
-    newest = (DECISIONS.c.case_id == SNAPSHOT.c.id, DECISIONS.c.at == SNAPSHOT.c.last_at, *in_force(until))
+    newest = (DECISIONS.c.case_id == STANDING.c.case_id, DECISIONS.c.at == STANDING.c.last_at, *in_force(until))
     of_case = select(DECISIONS.c.verdict).where(*newest).order_by(DECISIONS.c.id.desc()).limit(1)
     found = {"verdict": DECISIONS.c.verdict, "corrected": DECISIONS.c.label}
     values = {name: of_case.with_only_columns(column).scalar_subquery() for name, column in found.items()}
-    connection.execute(SNAPSHOT.update().values(values).where(SNAPSHOT.c.decisions > 1))
+    connection.execute(STANDING.update().values(values).where(STANDING.c.decisions > 1))
 
 
 def _add_older(connection: Connection, until: float, since: float) -> None:
     """Add the cases that were stored before `since` and went on after it, with all their decisions."""
     _fill(connection, OLDER, _older(until, since))
-    _add(connection, SNAPSHOT, _cases(until, CASES.c.id.in_(select(OLDER.c.id))))
+    older = select(OLDER.c.id)
+    connection.execute(STANDING.delete().where(STANDING.c.case_id.in_(older)))
+    _add(connection, STANDING, _standing(until, DECISIONS.c.case_id.in_(older)))
     _settle(connection, until)
+    _add(connection, SNAPSHOT, _cases(until, CASES.c.id.in_(older)))
 
 
 def _older(until: float, since: float) -> Select[Any]:
     # A case of the snapshot is not older, so that most decisions need not be compared with their case.
-    inside = exists().where(SNAPSHOT.c.id == DECISIONS.c.case_id)
+    inside = exists().where(SNAPSHOT.c.id == STANDING.c.case_id)
     went_on = union(
         select(CASES.c.id).where(OPEN),
-        select(DECISIONS.c.case_id).where(DECISIONS.c.at >= since, *in_force(until), ~inside),
+        select(STANDING.c.case_id).where(~inside),
         select(DECISIONS.c.case_id).where(DECISIONS.c.at >= until),
         select(REPORTS.c.case_id).where(REPORTS.c.created_at >= since),
         select(CHECKS.c.original).where(CHECKS.c.drawn_at >= since),

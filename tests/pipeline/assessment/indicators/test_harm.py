@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
 from pipeline.assessment.indicators import harm
-from pipeline.assessment.indicators.harm import PhraseUse
 from pipeline.assessment.options import Options
 from pipeline.contract.messages import Flag, Hit
 from pipeline.review.cases.case_values import columns
@@ -154,8 +153,8 @@ def test_the_sliding_window_finds_the_most_names(uses: list[tuple[int, str]], se
 
 @given(st.lists(st.integers(0, 100), min_size=1, max_size=20), st.integers(1, 20))
 def test_chains_contain_every_use_once(times: list[int], seconds: int) -> None:
-    uses = [PhraseUse("fraud", "term", NOON + at, "room", "speaker") for at in sorted(times)]
-    chains = harm._chains(uses, seconds)
+    uses = [(NOON + at, "room", "speaker") for at in sorted(times)]
+    chains = [*harm._chains("fraud", uses, seconds)]
     assert sum(chain.uses for chain in chains) == len(uses)
     breaks = sum(later - earlier > seconds for earlier, later in zip(sorted(times), sorted(times)[1:], strict=False))
     assert len(chains) == breaks + 1
