@@ -13,7 +13,7 @@ from pipeline.review.quality import agreement_figures
 from pipeline.review.quality.agreement_figures import FLAGGED, Pair
 from pipeline.review.quality.audits import within
 from pipeline.review.quality.figure import Figure, Window
-from pipeline.review.quality.snapshot import REAL, in_force, verdict_at
+from pipeline.review.quality.snapshot import REAL, in_force, label_at, verdict_at
 from pipeline.review.tables.case_tables import APPEALS, CHECKS, COPIES, REPORTS
 from pipeline.review.tables.core import CASES, DECISIONS
 
@@ -26,6 +26,8 @@ CaseList = Callable[[Connection, Window], Conditions]
 NO_COPY = CASES.c.id.not_in(COPIES)
 """Without the copies for second opinions: a copy repeats another case."""
 PARTS = ("label", "language", "policy", "room_type", "source")
+CORRECTED = ("I-12", "I-13", "I-14")
+"""Indicators that count a case by its label after corrections. An audit has no other."""
 
 
 def listed(connection: Connection, figure: Figure, window: Window, limit: int = MOST) -> list[str]:
@@ -35,12 +37,15 @@ def listed(connection: Connection, figure: Figure, window: Window, limit: int = 
     """
     if not figure.cases:
         return []
-    query = select(CASES.c.id).where(REAL, *_narrowed(figure), *LISTS[figure.cases](connection, window))
+    query = select(CASES.c.id).where(REAL, *_narrowed(figure, window.until), *LISTS[figure.cases](connection, window))
     return list(connection.scalars(query.order_by(CASES.c.created_at.desc(), CASES.c.id).limit(limit)))
 
 
-def _narrowed(figure: Figure) -> Conditions:
-    conditions = [CASES.c[name] == figure.split[name] for name in PARTS if name in figure.split]
+def _narrowed(figure: Figure, until: float) -> Conditions:
+    columns: dict[str, ColumnElement[str]] = {name: CASES.c[name] for name in PARTS}
+    if figure.indicator in CORRECTED:
+        columns["label"] = label_at(until)
+    conditions = [column == figure.split[name] for name, column in columns.items() if name in figure.split]
     if "severity" in figure.split:
         conditions.append(CASES.c.severity == SEVERITIES.index(figure.split["severity"]))
     return conditions
@@ -79,7 +84,9 @@ def _audits(connection: Connection, window: Window) -> Conditions:
 
 
 def _missed(connection: Connection, window: Window) -> Conditions:
-    return *_audits(connection, window), verdict_at(window.until) == "uphold"
+    third = (CHECKS.c.kind == "third", DECISIONS.c.case_id == CHECKS.c.case_id, *in_force(window.until))
+    overruled = _exists(CHECKS.c.original, *third, DECISIONS.c.verdict == "dismiss")  # two of three people dismissed it
+    return *_audits(connection, window), verdict_at(window.until) == "uphold", ~overruled
 
 
 def _actions(connection: Connection, window: Window) -> Conditions:

@@ -59,7 +59,16 @@ def verdict_at(until: float) -> ScalarSelect[str]:
 
     For some cases. For the figures of all cases of a window, `take` is many times as fast.
     """
-    of_case = select(DECISIONS.c.verdict).where(DECISIONS.c.case_id == CASES.c.id, *in_force(until))
+    return _last(until, DECISIONS.c.verdict)
+
+
+def label_at(until: float) -> ColumnElement[str]:
+    """Return the label of the row of CASES after corrections, for some cases."""
+    return func.coalesce(_last(until, DECISIONS.c.label), CASES.c.label)
+
+
+def _last(until: float, column: ColumnElement[str]) -> ScalarSelect[str]:
+    of_case = select(column).where(DECISIONS.c.case_id == CASES.c.id, *in_force(until))
     newest = of_case.order_by(DECISIONS.c.at.desc(), DECISIONS.c.id.desc()).limit(1)
     return newest.correlate(CASES).scalar_subquery()
 

@@ -43,7 +43,8 @@ def acted(fact: Fact) -> bool:
 
 
 def behind(name: str, **split: str) -> Figure:
-    return Figure(indicator="I-09", key="share", split=split, unit="share", value=1.0, cases=name)
+    indicator = "I-12" if name == "missed" else "I-09"
+    return Figure(indicator=indicator, key="share", split=split, unit="share", value=1.0, cases=name)
 
 
 def listed(database: Database, name: str, limit: int = 1_000, window: Window = WEEK) -> list[str]:
@@ -72,6 +73,21 @@ def test_a_split_narrows_the_list(filled: Database, facts: list[Fact]) -> None:
     assert rooms(filled, "flagged", label="abuse", room_type="game") == {
         f.flag.room for f in chosen if f.flag.flagged == ("abuse",) and f.flag.room_type == "game"
     }
+
+
+def test_missed_speech_has_the_label_and_the_verdict_of_people(database: Database, tmp_path: Path) -> None:
+    """The machine gave no label. Of two upheld audits, the third opinion dismisses one."""
+    store, evidence = SqlReviewStore(database), EvidenceFolder(tmp_path / "clips")
+    said = [flag(n, 0, 5, room=n, suggestion="pass", flagged=(), hits=()) for n in "ab"]
+    for audit in (cases := [one.case for one in store.add(said, NOON, ["a", "b"], 0.5)]):
+        store.decide(audit, "ana", Choice(verdict="uphold", label="fraud"), NOON + 60)
+    assert rooms(database, "missed", label="fraud") == {"a", "b"}
+    assert rooms(database, "missed", label="abuse") == set()
+    with database.write() as connection:
+        copy = drawing.copy(connection, evidence, "third", cases[1], cases[1], 1.0, NOON + HOUR)
+    store.decide(copy or "", "ben", Choice(verdict="dismiss"), NOON + 2 * HOUR)
+    assert rooms(database, "missed", label="fraud") == {"a"}
+    assert len(listed(database, "missed", window=Window(WEEK.since, NOON + 2 * HOUR))) == 2
 
 
 def test_a_list_has_a_limit_and_begins_with_the_newest_case(filled: Database) -> None:

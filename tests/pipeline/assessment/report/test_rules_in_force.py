@@ -10,12 +10,12 @@ from pipeline.base.errors import ConfigError
 from pipeline.base.user_files import configs_folder
 from pipeline.judge.labels import load_labels
 from pipeline.judge.lexicon import lexicon_path
-from pipeline.judge.rule_texts import LexiconText, RuleTexts
 from pipeline.review.database import Database
 from pipeline.review.policies import versions
 from pipeline.settings import JudgeSettings, Settings
 from tests.builders import NOON
 from tests.pipeline.assessment.report import stored
+from tests.pipeline.review.policies.texts import texts
 
 
 def in_force(database: Database, settings: Settings) -> dict[str, str]:
@@ -37,12 +37,12 @@ def test_policy_lexicons_and_labels_are_kept_with_text_and_hash(database: Databa
 
 
 def test_published_rules_count_more_than_files(database: Database) -> None:
-    texts = RuleTexts("name: published\nextends: default\n", (LexiconText("own", "allow: [fair game]\n"),))
+    published = texts()
     with database.write() as connection:
-        versions.publish(connection, texts, load_labels(None), "Own", ["lea"], "leo", NOON)
+        versions.publish(connection, published, load_labels(None), "Own", ["lea"], "leo", NOON)
     found = in_force(database, Settings())
-    assert list(found) == ["policy.yaml", "lexicons/own.yaml", "labels.yaml"]
-    assert found["policy.yaml"] == "name: published\nextends: default\n"
+    assert list(found) == ["policy.yaml", "lexicons/en.yaml", "labels.yaml"]
+    assert (found["policy.yaml"], found["lexicons/en.yaml"]) == (published.policy, published.lexicons[0].text)
 
 
 @pytest.mark.parametrize("judge", [{"policy": "./none.yaml"}, {"labels": "./none.yaml"}])
