@@ -10,11 +10,11 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup
 
-from pipeline.base.errors import AccountError
+from pipeline.base.errors import AccountError, TooManyTries
 from pipeline.console.fields import CodeForm, NameForm, SecretForm, WordForm
 from pipeline.console.keyboard import KEY, KEYS, conflict, first_of_two, keys_of
 from pipeline.console.login import own_path
-from pipeline.console.rendering import page
+from pipeline.console.rendering import explain, page
 from pipeline.console.services import Signed, TheServices, services_of
 from pipeline.review.accounts import accounts, passwords
 from pipeline.review.accounts.sign_in import LoginSession
@@ -82,17 +82,24 @@ def set_keys(
     return RedirectResponse("/me#keys-title", 303)
 
 
-@router.post("/password")
-def set_password(services: TheServices, session: Signed, old: SecretForm, new: SecretForm) -> Response:
+@router.post("/password", response_class=HTMLResponse)
+def set_password(
+    request: Request, services: TheServices, session: Signed, old: SecretForm, new: SecretForm
+) -> Response:
     """Change the password and sign the account out everywhere.
 
     422 if the old password is wrong or the new one is easy to guess, 429 after too many wrong ones.
     """
     name = session.account.name
-    # A stolen session alone must not be enough to take the account over.
-    services.password_checker.confirm(name, old, "password")
-    # Hashing is slow on purpose, so it happens outside the transaction.
-    stored = passwords.hash_new_password(new, name)
+    field = "old"
+    try:
+        # A stolen session alone must not be enough to take the account over.
+        services.password_checker.confirm(name, old, "password")
+        field = "new"
+        # Hashing is slow on purpose, so it happens outside the transaction.
+        stored = passwords.hash_new_password(new, name)
+    except AccountError as error:
+        return _refused(request, session, field, error)
     with services.database.write() as connection:
         accounts.change_account(connection, name, services.clock(), name, password=stored)
     return RedirectResponse("/login", 303)
@@ -113,11 +120,16 @@ def set_totp(
     wrong passwords.
     """
     now, name = services.clock(), session.account.name
-    # As for a new password: a stolen session alone must not be enough.
-    services.password_checker.confirm(name, password, "totp")
-    # The form brings the secret back, because nothing is stored before the app has proved that it has it.
-    if passwords.totp_step(code, secret, now, 0) is None:
-        raise AccountError("The code is wrong", "Check the clock of your device, and try again.", text="code")
+    field = "password"
+    try:
+        # As for a new password: a stolen session alone must not be enough.
+        services.password_checker.confirm(name, password, "totp")
+        field = "code"
+        # The form brings the secret back, because nothing is stored before the app has proved that it has it.
+        if passwords.totp_step(code, secret, now, 0) is None:
+            raise AccountError("The code is wrong", "Check the clock of your device, and try again.", text="code")
+    except AccountError as error:
+        return _refused(request, session, field, error, secret)
     with services.database.write() as connection:
         accounts.change_account(connection, name, now, name, totp_secret=secret)
         codes = passwords.new_recovery_codes(connection, name)
@@ -133,15 +145,30 @@ def qr_svg(text: str) -> Markup:
     return Markup(out.getvalue().decode())  # noqa: S704 - segno writes numbers and its own words only
 
 
+def _refused(request: Request, session: LoginSession, field: str, error: AccountError, secret: str = "") -> Response:
+    """Show the page with the reason beside the field. The authenticator app may have the `secret` already."""
+    status = 429 if isinstance(error, TooManyTries) else 422
+    answer = _page(request, session, status, wrong={field: explain(request, error)}, secret=secret)
+    if isinstance(error, TooManyTries):
+        answer.headers["retry-after"] = str(error.seconds)
+    return answer
+
+
 def _page(
     request: Request,
     session: LoginSession,
     status: int = 200,
     twice: tuple[str, str] | None = None,
     wanted: Mapping[str, str] | None = None,
+    wrong: Mapping[str, str] | None = None,
+    secret: str = "",
 ) -> Response:
-    """Show the page. `wanted` are the keys of a refused form, and `twice` are the two actions with the same key."""
-    secret = passwords.totp_secret()  # new at each view; it counts only when `set_totp` stores it
+    """Show the page.
+
+    `wanted` are the keys of a refused form, and `twice` are the two actions with the same key. `wrong` has the reason
+    by refused field.
+    """
+    secret = secret or passwords.totp_secret()  # new at each view; it counts only when `set_totp` stores it
     code = qr_svg(passwords.totp_uri(session.account.name, secret))
     with services_of(request).database.read() as connection:
         left = passwords.recovery_codes_left(connection, session.account.name)
@@ -150,5 +177,5 @@ def _page(
         (name, first_of_two(default), "Space" if own_keys[name] == " " else own_keys[name])
         for name, default in KEYS.items()
     ]
-    values = {"secret": secret, "qr": code, "codes_left": left, "rows": rows, "twice": twice}
+    values = {"secret": secret, "qr": code, "codes_left": left, "rows": rows, "twice": twice, "wrong": wrong or {}}
     return page(request, "me.html", status, **values)

@@ -17,7 +17,7 @@ from pipeline.base.errors import AccountError, TooManyTries
 from pipeline.base.json_reading import read_json
 from pipeline.console.fields import CodeForm, NameForm, NameQuery, SecretForm
 from pipeline.console.guard import COOKIE
-from pipeline.console.rendering import page
+from pipeline.console.rendering import explain, page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review.accounts import accounts, login_limits, oidc_provider, passwords, sign_in
 from pipeline.review.accounts.oidc_provider import Attempt, Provider
@@ -87,14 +87,19 @@ def invitation_page(request: Request, services: TheServices, token: LinkToken) -
     return page(request, "invitation.html", name=name, token=token)
 
 
-@router.post("/invitation/{token}")
-def accept_invitation(services: TheServices, token: LinkToken, password: SecretForm) -> Response:
+@router.post("/invitation/{token}", response_class=HTMLResponse)
+def accept_invitation(request: Request, services: TheServices, token: LinkToken, password: SecretForm) -> Response:
     """Set the password and sign the person in. 422 if the link does not work, or the password is easy to guess."""
     now = services.clock()
     with services.database.read() as connection:
         name = accounts.invited_account(connection, token, now)
     # Hashing is slow on purpose. It happens before the transaction, which locks the store for other writers.
-    stored = passwords.hash_new_password(password, name)
+    try:
+        stored = passwords.hash_new_password(password, name)
+    except AccountError as error:
+        return page(
+            request, "invitation.html", 422, name=name, token=token, wrong={"password": explain(request, error)}
+        )
     with services.database.write() as connection:
         accounts.accept_invitation(connection, token, stored, now)
     return signed_in_response(services, name, "/", browser="")  # the browser sends that cookie to the login only

@@ -164,6 +164,7 @@ def context(request: Request) -> dict[str, Any]:
         "palette_key": "⌘K" if "Mac" in request.headers.get("user-agent", "") else "Ctrl K",
         "may": partial(allowed, role=role),
         "navigation": navigation(role),
+        "wrong": {},
         "now": services.clock(),
         "path": request.url.path,
         "script_texts": services.texts.of_scripts(language),
@@ -214,8 +215,7 @@ def navigation(role: Role | None) -> dict[str, list[tuple[str, str]]]:
 def reader_language(request: Request) -> str:
     """Return the reader's language."""
     session: LoginSession | None = getattr(request.state, "session", None)
-    wanted = session.account.preferences.language if session else ""
-    wanted = wanted or request.cookies.get(LANGUAGE_COOKIE, "")
+    wanted = session.account.preferences.language if session else request.cookies.get(LANGUAGE_COOKIE, "")
     return services_of(request).texts.preferred(wanted, request.headers.get("accept-language", ""))
 
 

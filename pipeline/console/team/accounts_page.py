@@ -1,5 +1,6 @@
 """The page of accounts, for admins: invitations, roles, resets, and the tokens of programs."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, Literal, get_args
 
@@ -8,12 +9,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.base.errors import AccountError
 from pipeline.console.fields import DayForm, NameForm, NameQuery
-from pipeline.console.rendering import page
+from pipeline.console.rendering import explain, page
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.console.team.team_page import account_href, languages_of
 from pipeline.review.accounts import accounts, api_tokens, passwords
 from pipeline.review.accounts.accounts import Preferences, Role
 from pipeline.review.accounts.api_tokens import TokenScope
+from pipeline.review.accounts.sign_in import LoginSession
 from pipeline.review.cases import eligibility
 from pipeline.review.cases.eligibility import SENIOR
 
@@ -45,11 +47,15 @@ def invite_account(
             f"The console has no texts in {language!r}", f"Choose {', '.join(services.texts.names)}.", text="language"
         )
     now = services.clock()
-    with services.database.write() as connection:
-        accounts.add_account(connection, name, role, now, session.account.name)
-        accounts.store_preferences(connection, name, Preferences(language=language))
-        # A link, not a password: then nobody but the person ever knows the password.
-        token = accounts.invite(connection, name, now, session.account.name)
+    try:
+        with services.database.write() as connection:
+            accounts.add_account(connection, name, role, now, session.account.name)
+            accounts.store_preferences(connection, name, Preferences(language=language))
+            # A link, not a password: then nobody but the person ever knows the password.
+            token = accounts.invite(connection, name, now, session.account.name)
+    except AccountError as error:
+        typed = {"name": name, "role": role, "language": language}
+        return _page(request, services, wrong={"name": explain(request, error)}, typed=typed)
     return _page(request, services, name, token)
 
 
@@ -74,22 +80,24 @@ def reset_totp(services: TheServices, session: Signed, name: NameForm) -> Respon
     return RedirectResponse(account_href(name), 303)
 
 
-@router.post("/accounts/role")
-def set_role(services: TheServices, session: Signed, name: NameForm, role: Annotated[Role, Form()]) -> Response:
+@router.post("/accounts/role", response_class=HTMLResponse)
+def set_role(
+    request: Request, services: TheServices, session: Signed, name: NameForm, role: Annotated[Role, Form()]
+) -> Response:
     """Change the role of an account, and sign it out. 422 for the last admin."""
-    with services.database.write() as connection:
-        accounts.change_account(connection, name, services.clock(), session.account.name, role=role)
-    return RedirectResponse(account_href(name), 303)
+    return _changed(request, services, session, name, "role", role)
 
 
-@router.post("/accounts/disabled")
+@router.post("/accounts/disabled", response_class=HTMLResponse)
 def set_disabled(
-    services: TheServices, session: Signed, name: NameForm, disabled: Annotated[Literal["on", "off"], Form()]
+    request: Request,
+    services: TheServices,
+    session: Signed,
+    name: NameForm,
+    disabled: Annotated[Literal["on", "off"], Form()],
 ) -> Response:
     """Disable an account, and end its sessions at once; or let it sign in again. 422 for the last admin."""
-    with services.database.write() as connection:
-        accounts.change_account(connection, name, services.clock(), session.account.name, disabled=disabled == "on")
-    return RedirectResponse(account_href(name), 303)
+    return _changed(request, services, session, name, "disabled", disabled == "on")
 
 
 @router.get("/accounts/tokens", response_class=HTMLResponse)
@@ -104,13 +112,18 @@ def make_token(
     services: TheServices,
     session: Signed,
     name: NameForm,
-    scopes: Annotated[list[TokenScope], Form()],
+    scopes: Annotated[list[TokenScope], Form(default_factory=list)],
     until: DayForm = None,
 ) -> Response:
     """Make a token, and show it once. It works until the end of the day `until` (UTC), or without end."""
     end = datetime.combine(until, time.max, UTC).timestamp() if until else None
-    with services.database.write() as connection:
-        token = api_tokens.make_token(connection, name, scopes, end, services.clock(), session.account.name)
+    try:
+        with services.database.write() as connection:
+            token = api_tokens.make_token(connection, name, scopes, end, services.clock(), session.account.name)
+    except AccountError as error:
+        field = "until" if error.text == "token_day" else "scopes" if name.strip() else "name"
+        typed = {"name": name, "scopes": scopes, "until": until}
+        return _tokens(request, services, wrong={field: explain(request, error)}, typed=typed)
     return _tokens(request, services, token)
 
 
@@ -124,8 +137,31 @@ def revoke_token(
     return RedirectResponse("/accounts/tokens", 303)
 
 
-def _page(request: Request, services: Services, name: str = "", token: str = "") -> Response:
-    """Show the accounts, and more of the account `name`; with `token`, also a link for it."""
+def _changed(
+    request: Request, services: Services, session: LoginSession, name: str, field: str, value: object
+) -> Response:
+    try:
+        with services.database.write() as connection:
+            accounts.change_account(connection, name, services.clock(), session.account.name, **{field: value})
+    except AccountError as error:
+        if error.text != "last_admin":  # there is no such account, so no place beside it
+            raise
+        return _page(request, services, name, wrong={field: explain(request, error)})
+    return RedirectResponse(account_href(name), 303)
+
+
+def _page(
+    request: Request,
+    services: Services,
+    name: str = "",
+    token: str = "",
+    wrong: Mapping[str, str] | None = None,
+    typed: Mapping[str, str] | None = None,
+) -> Response:
+    """Show the accounts, and more of the account `name`; with `token`, also a link for it.
+
+    `wrong` has the reason by refused field, and `typed` what stood in a refused invitation.
+    """
     with services.database.read() as connection:
         found = accounts.all_accounts(connection)
         invited = accounts.open_invitations(connection, services.clock())
@@ -141,12 +177,28 @@ def _page(request: Request, services: Services, name: str = "", token: str = "")
         "senior": SENIOR,
         "languages_spoken": languages_of(services, skilled.values()),
         "labels": services.labels.labels,
+        "wrong": wrong or {},
+        "typed": typed or {"name": "", "role": get_args(Role)[0], "language": ""},
     }
-    return page(request, "accounts.html", **values)
+    return page(request, "accounts.html", 422 if wrong else 200, **values)
 
 
-def _tokens(request: Request, services: Services, made: str = "") -> Response:
+def _tokens(
+    request: Request,
+    services: Services,
+    made: str = "",
+    wrong: Mapping[str, str] | None = None,
+    typed: Mapping[str, Any] | None = None,
+) -> Response:
+    """Show the tokens. `wrong` has the reason by refused field, and `typed` what stood in a refused form."""
     with services.database.read() as connection:
         found = api_tokens.all_tokens(connection)
     until = datetime.fromtimestamp(services.clock(), UTC).date() + TOKEN_LIFE
-    return page(request, "tokens.html", tokens=found, made=made, scopes=get_args(TokenScope), until=until)
+    values = {
+        "tokens": found,
+        "made": made,
+        "scopes": get_args(TokenScope),
+        "wrong": wrong or {},
+        "typed": typed or {"name": "", "scopes": [], "until": until},
+    }
+    return page(request, "tokens.html", 422 if wrong else 200, **values)

@@ -107,6 +107,32 @@ def test_a_password_that_is_easy_to_guess_is_refused(console: Console, enter: En
     assert passwords.password_fits(PASSWORD, account(console).password)
 
 
+@pytest.mark.parametrize(("language", "words"), [("en", "The old password is wrong."), ("zh", "原密码")])
+def test_the_reason_stands_beside_the_field(console: Console, enter: Enter, language: str, words: str) -> None:
+    give_password(console)
+    ana = enter("ana")
+    ana.headers["accept-language"] = language
+    page = ana.post("/me/password", data={"old": "not my secret", "new": NEW}).text
+    assert words in page.partition('<p class="wrong" id="wrong-old">')[2][:80]
+    assert re.findall(r'name="(\w+)"[^>]*aria-invalid="true" aria-describedby="wrong-(\w+)" autofocus', page) == [
+        ("old", "old")
+    ]
+    assert "not my secret" not in page
+    assert NEW not in page
+    page = ana.post("/me/password", data={"old": PASSWORD, "new": "password1234"}).text
+    assert re.findall(r'id="wrong-(\w+)"', page) == ["new"]
+
+
+def test_a_wrong_code_keeps_the_secret_that_the_device_has(console: Console, enter: Enter) -> None:
+    give_password(console)
+    form = totp()
+    for name, value in (("code", "000000"), ("password", "wrong")):
+        refused = enter("ana").post("/me/totp", data=form | {"password": PASSWORD} | {name: value})
+        assert (refused.status_code, SECRET.findall(refused.text)) == (422, [form["secret"]])
+        assert re.findall(r'id="wrong-(\w+)"', refused.text) == [name]
+        assert PASSWORD not in refused.text
+
+
 def totp() -> dict[str, str]:
     secret = passwords.totp_secret()
     return {"secret": secret, "code": pyotp.TOTP(secret).at(int(NOON))}

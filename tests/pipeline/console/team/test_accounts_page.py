@@ -58,6 +58,62 @@ def test_an_invitation_makes_an_account_and_its_link_works_once(console: Console
     assert logged[3:] == [("zoe", "account.change"), ("zoe", "login")]
 
 
+WRONG = re.compile(r'<p class="wrong" id="wrong-(\w+)">([^<]+)')
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "The password is easy to guess."), ("zh", "密码")])
+def test_an_invited_person_learns_beside_the_field_why_a_password_is_refused(
+    enter: Enter, language: str, words: str
+) -> None:
+    path = invited(enter("ada"))
+    refused = enter("").post(path, data={"password": "password1234"}, headers={"accept-language": language})
+    [(field, reason)] = WRONG.findall(refused.text)
+    assert (refused.status_code, field) == (422, "password")
+    assert reason.startswith(words)
+    assert f'action="{path}"' in refused.text
+    assert 'aria-describedby="wrong-password" autofocus' in refused.text
+    assert "password1234" not in refused.text
+
+
+def test_a_refused_invitation_keeps_what_was_typed(enter: Enter) -> None:
+    refused = enter("ada").post("/accounts", data={"name": "ben", "role": "auditor", "language": "zh"})
+    [(field, _)] = WRONG.findall(refused.text)
+    assert (refused.status_code, field) == (422, "name")
+    assert "An account named <bdi>ben</bdi> exists already." in refused.text
+    assert '<input name="name" value="ben"' in refused.text
+    assert 'value="auditor" checked' in refused.text
+    assert '<option value="zh" selected>' in refused.text
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "field"), [("role", {"role": "lead"}, "role"), ("disabled", {"disabled": "on"}, "disabled")]
+)
+def test_the_last_admin_is_kept_and_the_page_says_why(
+    enter: Enter, path: str, form: dict[str, str], field: str
+) -> None:
+    refused = enter("ada").post(f"/accounts/{path}", data=form | {"name": "ada"})
+    [(at, reason)] = WRONG.findall(refused.text)
+    assert (refused.status_code, at) == (422, field)
+    assert reason.startswith("This is the last admin.")
+    assert 'id="opened"' in refused.text
+
+
+@pytest.mark.parametrize(
+    ("form", "field"),
+    [
+        ({"name": " ", "scopes": "cases", "until": "2026-05-01"}, "name"),
+        ({"name": "The app", "until": "2026-05-01"}, "scopes"),
+        ({"name": "The app", "scopes": "cases", "until": "2025-05-01"}, "until"),
+    ],
+)
+def test_a_refused_token_keeps_what_was_typed(enter: Enter, form: dict[str, str], field: str) -> None:
+    refused = enter("ada").post("/accounts/tokens", data=form)
+    assert (refused.status_code, [at for at, _ in WRONG.findall(refused.text)]) == (422, [field])
+    assert f'name="name" value="{form["name"]}"' in refused.text
+    assert f'name="until" value="{form["until"]}"' in refused.text
+    assert ('value="cases" checked' in refused.text) == ("scopes" in form)
+
+
 def test_a_link_ends_with_time_a_newer_link_or_its_account(console: Console, enter: Enter) -> None:
     admin = enter("ada")
     first = invited(admin)
