@@ -193,7 +193,7 @@ def queue_values(services: Services, connection: Connection, session: LoginSessi
     wanted = wanted_by(services, connection, session, asked)
     values = rows_values(services, connection, wanted, asked, None)
     total, late = _counts(connection, wanted, values, services.clock())
-    choices = case_queue.choices(connection) | {"status": ["pending", "escalated"]}
+    choices = case_queue.choices(connection) | {"status": ["pending", "escalated"], "severity": SEVERITIES[::-1]}
     saved = views.visible(connection, session.account.name, "queue")
     counts = {"total": _up_to(total), "late": _up_to(late)}
     return values | counts | {"asked": asked, "choices": choices, "views": saved}
