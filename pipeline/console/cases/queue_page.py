@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Any, get_args
 from urllib.parse import urlencode
 
@@ -28,6 +29,7 @@ from pipeline.review.search.views import ViewPage
 router = APIRouter()
 
 COUNTED = 1_000  # the page counts open cases up to this number
+NOBODY: Mapping[str, Any] = MappingProxyType({})
 
 SuggestionQuery = Annotated[str, Query(pattern="^(|pass|review|block)$")]
 StatusQuery = Annotated[str, Query(pattern="^(|pending|escalated)$")]
@@ -219,7 +221,10 @@ def rows_values(
 
 
 def rows_of(
-    cases: Sequence[Case], strikes: Mapping[str, int], holders: Mapping[str, str], owners: Mapping[str, str]
+    cases: Sequence[Case],
+    strikes: Mapping[str, int] = NOBODY,
+    holders: Mapping[str, str] = NOBODY,
+    owners: Mapping[str, str] = NOBODY,
 ) -> list[QueueRow]:
     """Return the rows of cases. `strikes` is by speaker, `holders` and `owners` are by case id."""
     return [
