@@ -42,6 +42,7 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "part_room": "g 3",
         "part_policy": "g 4",
         "part_history": "g 5",
+        "correct": "c",
         "filter": "/",
         "speaker": "o",
         "help": "?",

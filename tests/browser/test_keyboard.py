@@ -1,5 +1,6 @@
 """The console by keyboard only."""
 
+import re
 import time
 
 import msgspec
@@ -96,6 +97,56 @@ def test_deciding_more_than_twenty_similar_cases_needs_a_confirmation(stack: Sta
     page.wait_for_selector(f'.row[data-case="{cases[0]}"][data-done="dismiss"]')
     assert asked == ["No violation all 21"] * 2
     assert {case.id for case in stack.store.cases(Filters(status="decided"))} == set(cases)
+
+
+@pytest.mark.scenario
+def test_u_takes_back_one_decision_after_the_other(stack: Stack, sit: Sit) -> None:
+    cases = stack.say(3)
+    page = sit("ana")
+    page.keyboard.press("j")
+    decided = []
+    for _ in range(2):
+        page.wait_for_selector("#decide")
+        decided.append(opened(page))
+        page.keyboard.press("2")
+        page.wait_for_selector(f'.row[data-case="{decided[-1]}"][data-done]')
+    for case in reversed(decided):
+        page.locator("#undo [data-do=undo]").wait_for()
+        page.keyboard.press("u")
+        page.wait_for_selector(f'.case[data-case="{case}"][data-lease]')
+    assert {case.id for case in stack.store.cases(Filters(status="pending"))} == set(cases)
+
+
+@pytest.mark.scenario
+def test_a_lead_corrects_a_decision_by_keyboard(stack: Stack, sit: Sit) -> None:
+    [case] = stack.say(1)
+    stack.store.decide(case, "ana", Choice(verdict="uphold"), time.time() - 60)
+    page = sit("lea", f"/cases/{case}", viewport={"width": 1366, "height": 768})
+    expect(page.get_by_role("button", name="Correct the decision")).to_be_in_viewport()
+    page.keyboard.press("c")
+    expect(page.locator('#correct details[open] select[name="label"]')).to_be_focused()
+    expect(page.get_by_role("button", name="Change to no violation")).to_be_in_viewport()
+    page.select_option("#correct-reason", "joke")
+    page.get_by_role("button", name="Change to no violation").click()
+    expect(page.locator(".decide.idle")).to_contain_text("Decided by")
+    assert stack.store.case(case).case.verdict == "dismiss"
+    reader = sit("ben", f"/cases/{case}")
+    expect(reader.locator(".decide.idle")).to_be_visible()
+    expect(reader.locator("[data-do=correct]")).to_have_count(0)
+
+
+@pytest.mark.scenario
+def test_a_settled_appeal_shows_how_long_it_can_be_undone(stack: Stack, sit: Sit) -> None:
+    [case] = stack.say(1)
+    now, upheld = time.time(), Choice(verdict="uphold")
+    with stack.database.write() as connection:
+        deciding.decide(connection, case, "ana", upheld, now - 60)
+        appeal, _ = appeals.lodge(connection, case, stack.store.case(case).case.speaker, "", now, 10.0)
+    page = sit("ben", f"/appeals/{appeal.id}")
+    page.keyboard.press("1")
+    page.wait_for_url("**/appeals")
+    expect(page.locator("main > .did .left")).to_have_text(re.compile("^[0-9]+ s$"))
+    expect(page.locator("main > .did")).to_have_count(0)
 
 
 @pytest.mark.scenario

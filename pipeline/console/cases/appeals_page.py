@@ -40,7 +40,8 @@ def appeals_page(
         last = [one for one in deciding.last_of(connection, name, now - window) if _settles(connection, one.id)]
         total = appeals.open_count(connection)
     more = len(found) == PAGE  # another page may follow a full one
-    return page(request, "appeals.html", rows=rows, total=total, last=last, more=more)
+    seconds = last[0].at + window - now if last else 0
+    return page(request, "appeals.html", rows=rows, total=total, last=last, seconds=seconds, more=more)
 
 
 @router.get("/{appeal}", response_class=HTMLResponse)

@@ -145,7 +145,10 @@ def decide_similar(
 
 @router.post("/undo", response_class=HTMLResponse)
 def undo_decision(request: Request, services: TheServices, session: Signed) -> Response:
-    """Undo the last decision and all decisions that were made with it. 409 if the undo window is over."""
+    """Undo the last decision and all decisions that were made with it. 409 if the undo window is over.
+
+    The answer offers the decision before, if its window is still open.
+    """
     name, now, window = session.account.name, services.clock(), services.settings.console.undo_seconds
     with services.database.write() as connection:
         last = deciding.last_of(connection, name, now - window)
@@ -154,8 +157,11 @@ def undo_decision(request: Request, services: TheServices, session: Signed) -> R
                 "There is nothing to undo", "A lead can still correct an older decision.", text="nothing_to_undo"
             )
         deciding.undo_all(connection, last, name, now, window)
+        made = deciding.last_of(connection, name, now - window)
     services.metrics.decisions_undone.inc(len(last))
-    return with_event(page(request, "undone.html", count=len(last)), "undone", [one.case for one in last])
+    seconds = made[0].at + window - now if made else 0
+    answer = page(request, "undone.html", count=len(last), made=made, seconds=seconds, offers=())
+    return with_event(answer, "undone", [one.case for one in last])
 
 
 @router.post("/cases/{case}/correct")

@@ -73,6 +73,11 @@ class PageView:
         """The largest known number of people who could hear the case; None if the app did not send it."""
         return max((flag.listeners for flag in self.file.flags if flag.listeners is not None), default=None)
 
+    def escalated_by(self, account: str) -> bool:
+        """Tell whether the account escalated the case, so that another person decides it."""
+        standing = {made.moderator for made in self.file.decisions if made.undone is None}
+        return self.case.status == "escalated" and account in standing
+
     def offset(self, at: float) -> float | None:
         """Return the position of the moment `at` (UTC seconds) in the clip, in seconds; None if it is not in it."""
         return offset_of(self.clip.timeline, at) if self.clip else None

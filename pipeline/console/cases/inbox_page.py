@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, Select, exists, func, select
 
 from pipeline.console.access_table import allowed
-from pipeline.console.cases.queue_page import Asked, wanted_by
+from pipeline.console.cases.queue_page import Asked, rows_of, wanted_by
 from pipeline.console.rendering import page
 from pipeline.console.services import Signed, TheServices, load_of
 from pipeline.review.accounts import accounts
@@ -59,10 +59,13 @@ def inbox_page(request: Request, services: TheServices, session: Signed) -> Resp
     name = session.account.name
     with services.database.read() as connection:
         wanted = wanted_by(services, connection, session, Asked())
+        assigned = case_queue.list_queue(connection, replace(wanted, view="mine"), limit=SHOWN)
+        escalated = case_queue.list_escalated(connection, wanted, None, SHOWN) if _decides(session) else []
         values: dict[str, Any] = {
             "mentions": notes.unread(connection, name, SHOWN),
-            "assigned": case_queue.list_queue(connection, replace(wanted, view="mine"), limit=SHOWN),
-            "escalated": case_queue.list_escalated(connection, wanted, None, SHOWN) if _decides(session) else [],
+            "assigned": rows_of(assigned),
+            "escalated": rows_of(escalated),
+            "escalated_by": case_queue.escalators(connection, [case.id for case in (*assigned, *escalated)]),
             "due": due(connection, name, wanted, _decides(session), _leads(session)),
         }
     return page(request, "inbox.html", **values)

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -13,8 +14,10 @@ from pipeline.review.cases.case_values import Case
 from pipeline.review.evidence.clip_player import offset_of
 from pipeline.review.search.case_lists import ListedCase
 
-BEFORE = 24  # characters that an excerpt or a quote shows before the first mark
+BEFORE = 24  # characters that a quote shows before the first mark
 EXCERPT_LENGTH = 90  # the most characters of a row's excerpt
+ROW = 44  # columns of a row: a Latin letter takes one, a Han character two
+AHEAD = 16  # columns that an excerpt shows before the first mark
 QUOTE_LENGTH = 120  # the most characters of a quote
 
 Span = tuple[int, int]  # characters of a text, half open
@@ -68,7 +71,7 @@ class FoundRow(Struct, frozen=True):
 def excerpt(case: Case) -> tuple[TextPiece, ...]:
     """Return the part of a case's text around the first hit, at most EXCERPT_LENGTH characters long."""
     spans = hits(case.hits)
-    return _cut(case.text, spans, max(0, _first(spans) - BEFORE), EXCERPT_LENGTH)
+    return _cut(case.text, spans, _begin(case.text, _first(spans)), EXCERPT_LENGTH)
 
 
 def text_of_flag(flag: Flag) -> str:
@@ -116,6 +119,20 @@ def found_row(row: ListedCase, phrases: Sequence[str] = ()) -> FoundRow:
     quoted = quote(row.flags, phrases)
     spoken = quoted.flag if quoted else row.case
     return FoundRow(row, quoted, _part(row, spoken.start, spoken.end))
+
+
+def _begin(text: str, first: int) -> int:
+    """Return where an excerpt begins, with a whole word: AHEAD before the first mark, or earlier to fill the row."""
+    room, begin = max(AHEAD, ROW - sum(map(_columns, text[first : first + ROW]))), first
+    while begin and room >= _columns(text[begin - 1]):
+        begin -= 1
+        room -= _columns(text[begin])
+    cuts_word = begin > 0 and not text[begin - 1].isspace()
+    return text.find(" ", begin, first) + 1 or begin if cuts_word else begin
+
+
+def _columns(character: str) -> int:
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _first(spans: Sequence[Span]) -> int:

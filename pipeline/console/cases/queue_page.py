@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Any, get_args
 from urllib.parse import urlencode
 
@@ -29,6 +30,7 @@ from pipeline.review.search.views import ViewPage
 router = APIRouter()
 
 COUNTED = 1_000  # the page counts open cases up to this number
+NOBODY: Mapping[str, Any] = MappingProxyType({})
 
 SuggestionQuery = Annotated[str, Query(pattern="^(|pass|review|block)$")]
 StatusQuery = Annotated[str, Query(pattern="^(|pending|escalated)$")]
@@ -197,7 +199,7 @@ def queue_values(services: Services, connection: Connection, session: LoginSessi
     wanted = wanted_by(services, connection, session, asked)
     values = rows_values(services, connection, wanted, asked, None)
     total, late = _counts(connection, wanted, values, services.clock())
-    choices = case_queue.choices(connection) | {"status": ["pending", "escalated"]}
+    choices = case_queue.choices(connection) | {"status": ["pending", "escalated"], "severity": SEVERITIES[::-1]}
     saved = views.visible(connection, session.account.name, "queue")
     counts = {"total": _up_to(total), "late": _up_to(late)}
     return values | counts | {"asked": asked, "choices": choices, "views": saved}
@@ -223,7 +225,10 @@ def rows_values(
 
 
 def rows_of(
-    cases: Sequence[Case], strikes: Mapping[str, int], holders: Mapping[str, str], owners: Mapping[str, str]
+    cases: Sequence[Case],
+    strikes: Mapping[str, int] = NOBODY,
+    holders: Mapping[str, str] = NOBODY,
+    owners: Mapping[str, str] = NOBODY,
 ) -> list[QueueRow]:
     """Return the rows of cases. `strikes` is by speaker, `holders` and `owners` are by case id."""
     return [

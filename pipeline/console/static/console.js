@@ -3,8 +3,8 @@
 import { startKeys, startRemap } from "./keyboard.js";
 import { start as startPalette } from "./palette.js";
 import { start as startList, startDue } from "./list.js";
-import { start as startParts, startTranscript } from "./parts.js";
-import { start as startForm, startUndo } from "./decision.js";
+import { start as startParts, startCorrection, startTranscript } from "./parts.js";
+import { start as startForm, startSettled, startUndo } from "./decision.js";
 import { start as startPlayer } from "./player.js";
 import { start as startLease } from "./lease.js";
 import { start as startSending } from "./sending.js";
@@ -20,11 +20,13 @@ startTyped();
 startPalette();
 startRemap();
 startTranscript();
+startSettled();
 // The page of an appeal has a player, but no list.
 if (document.getElementById("player") && !document.getElementById("rows")) startPlayer();
 if (document.getElementById("rows")) {
   startList();
   startParts();
+  startCorrection();
   startForm();
   startPlayer();
   startLease();

@@ -174,14 +174,14 @@ const idle = () => {
   find("#undo").replaceChildren(words);
 };
 
-const countDown = () => {
-  const line = find("#undo .did[data-seconds]");
+/** Counts the seconds down in which a decision can be undone. Then calls `over`. */
+const countDown = (line, over) => {
   if (!line) return;
   const until = performance.now() + Number(line.dataset.seconds) * 1000;
   const tick = () => {
     if (!line.isConnected) return; // a newer decision has replaced it
     const left = Math.ceil((until - performance.now()) / 1000);
-    if (left <= 0) idle();
+    if (left <= 0) over();
     else {
       find(".left", line).textContent = text("undo_left", { n: left });
       setTimeout(tick, 250); // not 1000: a late timer would skip a number
@@ -191,5 +191,11 @@ const countDown = () => {
 };
 
 export const startUndo = () => {
-  document.body.addEventListener("htmx:afterSwap", (event) => event.detail.target.id === "undo" && countDown());
+  document.body.addEventListener("htmx:afterSwap", (event) => event.detail.target.id === "undo" && countDown(find("#undo .did"), idle));
+};
+
+/** On the page of appeals, the line of the last one that was settled. */
+export const startSettled = () => {
+  const line = find("main > .did");
+  countDown(line, () => line.remove());
 };

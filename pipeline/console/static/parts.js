@@ -26,6 +26,16 @@ export const start = () => {
   document.body.addEventListener("htmx:afterSwap", (event) => event.detail.target.id === "pane" && show("evidence"));
 };
 
+/** Opens the form that corrects a decision. In a narrow window it is in the part "history". */
+export const startCorrection = () =>
+  on("correct", () => {
+    show("history");
+    const form = find("#correct details");
+    form.open = true;
+    form.scrollIntoView({ block: "start" });
+    find("select", form).focus({ preventScroll: true });
+  });
+
 export const startTranscript = () =>
   on("normalised", (button) => {
     const shown = button.getAttribute("aria-pressed") !== "true";

@@ -53,7 +53,7 @@ class Preferences(Struct, frozen=True, omit_defaults=True):
     language: Annotated[str, Meta(max_length=16)] = ""
     """A code. If the console has no texts in it, the browser decides."""
     theme: Literal["", "dark", "light"] = ""
-    density: Literal["compact", "comfortable"] = "compact"
+    density: Literal["compact", "comfortable"] = "comfortable"
     keys: bool = True
     """Whether single-letter keys work. WCAG 2.1.4 requires that a person can switch them off."""
     remapped: dict[str, Annotated[str, Meta(max_length=16)]] = field(default_factory=dict)

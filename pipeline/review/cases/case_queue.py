@@ -6,7 +6,7 @@ Escalated cases have a deadline of their own. It counts from the escalation, or 
 decision was taken back.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -319,6 +319,13 @@ def list_escalated(connection: Connection, wanted: QueueFilter, after: Place | N
     found = list_queue(connection, msgspec.structs.replace(wanted, view="escalated"), limit=MOST_ESCALATED)
     placed = sorted(_placed(connection, found), key=lambda case: case.place)
     return [case for case in placed if after is None or case.place > after][:limit]
+
+
+def escalators(connection: Connection, cases: Collection[str]) -> dict[str, str]:
+    """Return who escalated each of these cases that is escalated, by case id."""
+    query = select(DECISIONS.c.case_id, DECISIONS.c.moderator).join(CASES, CASES.c.id == DECISIONS.c.case_id)
+    standing = query.where(DECISIONS.c.undone.is_(None), CASES.c.status == "escalated", CASES.c.id.in_(cases))
+    return {row.case_id: row.moderator for row in connection.execute(standing.order_by(DECISIONS.c.at))}
 
 
 def _placed(connection: Connection, cases: list[Case]) -> list[Case]:

@@ -41,11 +41,12 @@ class Note(Struct, frozen=True):
 
 
 class Mention(Struct, frozen=True):
-    """A note that names a person, with the label and the status of its case."""
+    """A note that names a person, with its text, and the label and the status of its case."""
 
     note: str
     case_id: str
     author: str
+    text: str
     at: float
     label: str
     status: str
@@ -93,7 +94,9 @@ def mentioned(connection: Connection, text: str) -> set[str]:
 def unread(connection: Connection, account: str, limit: int = 100) -> list[Mention]:
     """Return the mentions that a person has not read, newest first."""
     query = (
-        select(MENTIONS.c.note, NOTES.c.case_id, NOTES.c.author, NOTES.c.at, CASES.c.label, CASES.c.status)
+        select(
+            MENTIONS.c.note, NOTES.c.case_id, NOTES.c.author, NOTES.c.text, NOTES.c.at, CASES.c.label, CASES.c.status
+        )
         .join(NOTES, NOTES.c.id == MENTIONS.c.note)
         .join(CASES, CASES.c.id == NOTES.c.case_id)
         .where(MENTIONS.c.account == account, UNREAD)

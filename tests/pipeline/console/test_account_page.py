@@ -40,9 +40,9 @@ def test_a_form_changes_only_the_preferences_that_it_names(console: Console, ent
         accounts.store_preferences(connection, "ana", kept)
     ana = enter("ana")
     assert ana.post("/me/preferences", data={"theme": "dark"}).headers["location"] == "/me"
-    assert ana.post("/me/preferences", data={"keys": "off", "density": "comfortable"}).status_code == 303
+    assert ana.post("/me/preferences", data={"keys": "off", "density": "compact"}).status_code == 303
     found = account(console).preferences
-    assert (found.theme, found.keys, found.density) == ("dark", False, "comfortable")
+    assert (found.theme, found.keys, found.density) == ("dark", False, "compact")
     assert (found.language, found.remapped, found.comfort) == (kept.language, kept.remapped, kept.comfort)
     assert account(console, "ben").preferences == Preferences()
 

@@ -39,7 +39,9 @@ def test_an_appeal_is_listed_settled_and_undone(console: Console, enter: Enter) 
     settled = ben.post(f"/appeals/{appeal}", data={"verdict": "dismiss", "reason": "joke", "note": "说明"})
     assert (settled.status_code, settled.headers["hx-redirect"]) == (204, "/appeals")
     assert (state(console, appeal), console.store.case(case).case.verdict) == ("overturned", "dismiss")
-    assert "Decision reversed." in ben.get("/appeals").text
+    console.clock.now += 4
+    shown = ben.get("/appeals").text
+    assert ("Decision reversed." in shown, 'data-seconds="6.0"' in shown) == (True, True)
     assert ben.post("/appeals/undo").headers["hx-redirect"] == "/appeals"
     assert (state(console, appeal), console.store.case(case).case.verdict) == ("open", "uphold")
     assert ben.post("/appeals/undo").status_code == 409

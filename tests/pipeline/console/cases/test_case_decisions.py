@@ -119,6 +119,24 @@ def test_similar_cases_are_decided_and_undone_together(console: Console, enter: 
     assert {console.store.case(case).case.status for case in cases} == {"pending"}
 
 
+def test_the_decisions_before_the_last_one_can_be_undone_within_their_time(console: Console, enter: Enter) -> None:
+    first, second, third = stored(console, 3)
+    ana = enter("ana")
+    for one, verdict, seconds in ((first, "uphold", 7), (second, "dismiss", 3), (third, "uphold", 1)):
+        decide(ana, one, taken(ana, one), verdict=verdict)
+        console.clock.now += seconds
+    answer = ana.post("/undo").text
+    assert ("Undone: 1" in answer, 'data-seconds="6.0"' in answer, "No violation" in answer) == (True, True, True)
+    answer = ana.post("/undo").text
+    assert 'hx-post="/undo"' not in answer, "the time of the first decision is over"
+    assert [console.store.case(one).case.status for one in (first, second, third)] == [
+        "decided",
+        "pending",
+        "pending",
+    ]
+    assert ana.post("/undo").status_code == 409
+
+
 def test_no_undo_after_the_window(console: Console, enter: Enter) -> None:
     [case] = stored(console)
     ana = enter("ana")

@@ -2,16 +2,21 @@
 
 from typing import Any
 
+from sqlalchemy import update
+
 from pipeline.console.cases import inbox_page
 from pipeline.console.cases.inbox_page import News, WaitingWork
 from pipeline.review.accounts import accounts, wellness
+from pipeline.review.accounts.accounts import Preferences, ViewingLimits
 from pipeline.review.cases import appeals, assigning, deciding, eligibility, notes
 from pipeline.review.cases.case_queue import QueueFilter
 from pipeline.review.cases.case_values import Choice
 from pipeline.review.database import Database
 from pipeline.review.review_store import SqlReviewStore
+from pipeline.review.tables.core import CASES
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
+from tests.pipeline.console.servers import words
 
 
 def stored(console: Console, name: str, at: float = NOON, **changes: Any) -> str:
@@ -33,6 +38,32 @@ def test_each_person_sees_what_waits_for_them(console: Console, enter: Enter) ->
     assert f"/cases/{escalated}" in enter("lea").get("/inbox").text
     assert "Nothing waits for you" in enter("ben").get("/inbox").text
     assert "Nothing waits for you" in enter("aud").get("/inbox").text
+
+
+def test_the_inbox_shows_words_speaker_room_and_who_escalated(console: Console, enter: Enter) -> None:
+    given, escalated = stored(console, "a", text="I know where you live"), stored(console, "b", room="lounge")
+    give(console, given, "lea")
+    console.store.decide(escalated, "ana", Choice(verdict="escalate"), NOON)
+    with console.database.write() as connection:
+        notes.add_note(connection, given, "ben", "@lea is this a quote?", NOON)
+    inbox = words(enter("lea").get("/inbox"))
+    for shown in ("I know where you live", "@lea is this a quote?", "Escalated by ana", "b · lounge"):
+        assert shown in inbox
+    assert inbox.count("Escalated by") == 1
+    covered = Preferences(comfort=ViewingLimits(cover=True))
+    with console.database.write() as connection:
+        accounts.store_preferences(connection, "lea", covered)
+        connection.execute(update(CASES).values(severity=3))
+    assert "I know where you live" not in enter("lea").get("/inbox").text
+
+
+def test_who_escalated_a_case_is_not_offered_to_claim_it(console: Console, enter: Enter) -> None:
+    case = stored(console, "a")
+    console.store.decide(case, "lea", Choice(verdict="escalate"), NOON)
+    for path in (f"/cases/{case}", f"/search/preview/{case}"):
+        assert "laim" not in words(enter("lea").get(path)).replace("claimed", "")
+        assert "laim" in words(enter("ada").get(path))
+    assert words(enter("lea").post(f"/cases/{case}/open")).count("another person decides it") == 1
 
 
 def test_the_top_bar_s_counts_are_of_what_the_person_may_get(console: Console, enter: Enter) -> None:

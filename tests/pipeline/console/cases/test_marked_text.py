@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.console.cases.marked_text import (
-    BEFORE,
+    AHEAD,
     EXCERPT_LENGTH,
     QUOTE_LENGTH,
+    ROW,
     TextPiece,
     cut,
     excerpt,
@@ -103,7 +104,7 @@ def test_an_excerpt_is_short_and_shows_where_text_is_left_out(of: Case) -> None:
     assert before == (not of.text.startswith(shown) or len(shown) < min(len(of.text), EXCERPT_LENGTH))
     assert after == (not of.text.endswith(shown))
     first = min((one.start for one in of.hits), default=0)
-    assert of.text[first : first + EXCERPT_LENGTH - BEFORE] in shown
+    assert of.text[first : first + EXCERPT_LENGTH - ROW] in shown
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,12 @@ def test_an_excerpt_is_short_and_shows_where_text_is_left_out(of: Case) -> None:
         ("", (), ()),
         ("plain", (), (("plain", False),)),
         ("弄死你 a", (hit(0, 3),), (("弄死你", True), (" a", False))),
-        ("x" * 30 + "YY", (hit(30, 32),), (("…", False), ("x" * BEFORE, False), ("YY", True))),
+        # The row is full: to its end if the text goes on there, otherwise before the mark.
+        ("x" * 80 + "Y" * 99, (hit(80, 179),), (("…", False), ("x" * AHEAD, False), ("Y" * 74, True), ("…", False))),
+        ("x" * 80 + "YY", (hit(80, 82),), (("…", False), ("x" * (ROW - 2), False), ("YY", True))),
+        ("一" * 80 + "二二", (hit(80, 82),), (("…", False), ("一" * (ROW // 2 - 2), False), ("二二", True))),
+        ("x" * 30 + "YY", (hit(30, 32),), (("x" * 30, False), ("YY", True))),
+        ("x" * 80 + " and YY", (hit(85, 87),), (("…", False), ("and ", False), ("YY", True))),
         ("x" * 100, (), (("x" * EXCERPT_LENGTH, False), ("…", False))),
         ("aabb", (hit(0, 2), hit(2, 4)), (("aabb", True),)),
     ],

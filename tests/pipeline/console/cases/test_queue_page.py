@@ -133,6 +133,20 @@ def test_every_filter_of_a_request_reaches_the_queue() -> None:
     assert Asked(severity="low").wanted.severity == 0
 
 
+def test_the_form_offers_the_severities_most_severe_first(console: Console, enter: Enter) -> None:
+    stored(console, 2)
+    page = enter("ana").get("/queue?severity=medium").text
+    form = page[page.index('<form id="filters"') :]
+    choices = re.findall(r'<option value="(\w+)"', form[: form.index("</select>")])
+    assert choices == ["critical", "high", "medium", "low"]
+    assert '<option value="medium" selected>Medium</option>' in form
+
+
+def test_rows_show_speaker_and_room_by_default(console: Console, enter: Enter) -> None:
+    stored(console)
+    assert 'data-density="comfortable"' in enter("ana").get("/queue").text
+
+
 def test_the_command_palette_reads_the_saved_views(console: Console, enter: Enter) -> None:
     with console.database.write() as connection:
         views.save_view(connection, "ana", "Fraud", "queue", "label=fraud", False, NOON)
