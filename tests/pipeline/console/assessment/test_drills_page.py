@@ -42,7 +42,7 @@ def test_a_drill_has_results_by_label_and_language(console: Console, enter: Ente
     rows = [re.sub(r"<[^>]+>|\s+", " ", row) for row in re.findall("<tr>.*?</tr>", page, re.DOTALL)]
     tidy = [" ".join(row.split()) for row in rows]
     assert "English clean speech ✓ 1 / 1 1 / 1 –" in tidy
-    assert "简体中文 Threats and violence ◆ 1 / 2 1 / 2 0 / 2" in tidy
+    assert "Mandarin Threats and violence ◆ 1 / 2 1 / 2 0 / 2" in tidy
     assert "no flag" in page
     assert "good &lt;evening&gt;" in page
     assert "median 2 s, longest 2 s" in page

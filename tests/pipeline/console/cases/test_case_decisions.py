@@ -122,8 +122,8 @@ def test_similar_cases_are_decided_and_undone_together(console: Console, enter: 
 def test_the_decisions_before_the_last_one_can_be_undone_within_their_time(console: Console, enter: Enter) -> None:
     first, second, third = stored(console, 3)
     ana = enter("ana")
-    for one, verdict, seconds in ((first, "uphold", 7), (second, "dismiss", 3), (third, "uphold", 1)):
-        decide(ana, one, taken(ana, one), verdict=verdict)
+    for one, chosen, seconds in ((first, "uphold", 7), (second, "dismiss", 3), (third, "uphold", 1)):
+        decide(ana, one, taken(ana, one), verdict=chosen)
         console.clock.now += seconds
     answer = ana.post("/undo").text
     assert ("Undone: 1" in answer, 'data-seconds="6.0"' in answer, "No violation" in answer) == (True, True, True)
@@ -171,7 +171,7 @@ def test_the_proposed_measure_is_chosen_and_named_and_the_person_can_change_it(c
     first, second = stored(console, 2)
     ana = enter("ana")
     page = ana.post(f"/cases/{first}/open").text
-    assert '<option value="warn" selected>Warn (proposed)</option>' in page
+    assert '<option value="warn" selected>Warn</option>' in page
     assert "A moderator found" not in page, "ann speaks Chinese"
     assert "审核员认定您在本房间的发言违规" in page
     lease = LEASE.search(page)
@@ -181,7 +181,7 @@ def test_the_proposed_measure_is_chosen_and_named_and_the_person_can_change_it(c
     assert (decision.action, decision.duration_seconds, decision.strikes) == ("mute", 3_600, 1)
     assert "禁言 1 小时" in decision.notice
     page = ana.post(f"/cases/{second}/open").text
-    assert '<option value="mute:3600" selected>Mute 1 h (proposed)</option>' in page
+    assert '<option value="mute:3600" selected>Mute 1 h</option>' in page
 
 
 def test_an_action_counts_only_with_the_verdict_uphold(console: Console, enter: Enter) -> None:

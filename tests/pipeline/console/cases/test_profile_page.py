@@ -124,7 +124,7 @@ def test_a_room_shows_the_languages_that_are_not_transcribed(console: Console, e
     page = enter("ana").get("/rooms/room").text
     assert "66.7% of the speech is in languages that are not transcribed (fr, vi)" in page
     rows = re.findall(r'<td class="wide">(\w+)</td><td class="num">([\d.%]+)</td><td class="num">([\d.]+)</td>', page)
-    assert rows == [("fr", "50.0%", "1.5"), ("en", "33.3%", "1.0"), ("vi", "16.7%", "0.5")]
+    assert rows == [("fr", "50.0%", "1.5"), ("English", "33.3%", "1.0"), ("vi", "16.7%", "0.5")]
     assert (
         "的语音所用语言（fr, vi）不转写" in enter("ana").get("/rooms/room", headers={"accept-language": "zh-CN"}).text
     )

@@ -140,7 +140,7 @@ def test_a_refusal_names_the_remedy_and_adds_nothing(console: Console, enter: En
 
 def test_refusals_are_in_the_reader_s_language(enter: Enter) -> None:
     lea = enter("lea")
-    lea.cookies.set("voxwarden_language", "zh")
+    lea.headers["accept-language"] = "zh"
     assert "无法作为音频完整读取" in send(lea, b"notes").text
 
 

@@ -113,7 +113,7 @@ def test_mistakes_are_shown_at_their_line_in_the_reader_s_language(console: Cons
     begin(lea)
     text = "name: mine\nevery:\n  review: 0.6\n  block: 0.5\nlabels:\n  abus: {review: 2}\n"
     for language, found in (("en", "Line 6"), ("zh", "第 6 行")):
-        lea.cookies.set("voxwarden_language", language)
+        lea.headers["accept-language"] = language
         answer = lea.post(f"{DRAFT}/check", data={"file": POLICY, "text": text})
         assert answer.status_code == 200
         assert found in answer.text
@@ -133,7 +133,7 @@ def test_mistakes_are_shown_at_their_line_in_the_reader_s_language(console: Cons
 def test_a_label_that_can_never_be_flagged_is_named(enter: Enter, language: str, said: str) -> None:
     lea = enter("lea")
     begin(lea)
-    lea.cookies.set("voxwarden_language", language)
+    lea.headers["accept-language"] = language
     text = "name: mine\nevery: {review: 0.6}\nlabels:\n  violence: {sources: both}\n"
     answer = lea.post(f"{DRAFT}/check", data={"file": POLICY, "text": text}).text
     assert said in answer
