@@ -80,6 +80,8 @@ With them the client gives up a lost host after 20 s, not after hours, and the b
 `store.url` overrides the one here.
 """
 
+TEMPORARY_KIBIBYTES = 262_144
+"""SQLite's memory for the temporary tables of a long read. Those of a million cases are searched at random."""
 SORT_KIBIBYTES = 65_536
 """Memory of a long read: for each sort, and on SQLite also for the pages of the file and of the temporary tables."""
 SQLITE_KIBIBYTES = 2_000
@@ -138,11 +140,11 @@ class Database:
                 connection.exec_driver_sql(f"SET LOCAL work_mem = '{SORT_KIBIBYTES}kB'")
                 yield connection
                 return
-            _cache_sqlite(connection, SORT_KIBIBYTES)
+            _cache_sqlite(connection, SORT_KIBIBYTES, TEMPORARY_KIBIBYTES)
             try:
                 yield connection
             finally:
-                _cache_sqlite(connection, SQLITE_KIBIBYTES)  # the pool keeps the connection
+                _cache_sqlite(connection, SQLITE_KIBIBYTES, SQLITE_KIBIBYTES)  # the pool keeps the connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -405,8 +407,8 @@ def _wait_sqlite(connection: Connection, milliseconds: int) -> None:
         cursor.execute(f"PRAGMA busy_timeout={milliseconds}")
 
 
-def _cache_sqlite(connection: Connection, kibibytes: int) -> None:
-    for schema in ("main", "temp"):
+def _cache_sqlite(connection: Connection, main: int, temporary: int) -> None:
+    for schema, kibibytes in (("main", main), ("temp", temporary)):
         connection.exec_driver_sql(f"PRAGMA {schema}.cache_size = -{kibibytes}")  # without the minus: in pages
     connection.exec_driver_sql("PRAGMA shrink_memory")
 

@@ -118,6 +118,8 @@ LEFT_OUT = {"received_at"}
 """Columns that no figure uses."""
 TEXTS = ("bucket", "room_type", "language", "label", "policy", "model")
 """The columns of the tallies between the hour and the numbers."""
+HOURS = 24
+"""Hours that are read at a time: those of a quarter would fill the memory."""
 DECODE = msgspec.json.Decoder(list[tuple[tuple[str, ...], int, int]]).decode
 
 
@@ -178,7 +180,8 @@ def _tallies(connection: Connection, kept: Sequence[ColumnElement[bool]]) -> Ite
     # By measure, as the index of the tallies has them, so that the database need not sort them all.
     for measure in MEASURES:
         query = select(*of_hour, packed).where(*kept, TALLIES.c.measure == measure)
-        for _, hour, found in connection.execute(query.group_by(*of_hour).order_by(*of_hour)):
+        ordered = query.group_by(*of_hour).order_by(*of_hour)
+        for _, hour, found in connection.execute(ordered, execution_options={"yield_per": HOURS}):
             lines = (f"{measure},{hour},{cells[key]},{n},{samples}\n" for key, n, samples in sorted(DECODE(found)))
             yield "".join(lines).encode()
 
