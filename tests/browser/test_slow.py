@@ -302,3 +302,38 @@ def test_a_lost_skip_is_shown_and_sent_again(stack: Stack, sit: Sit) -> None:
     expect(page.locator("#lease")).to_contain_text("Not sent: \u2068Skip\u2069.")
     page.keyboard.press("Enter")
     is_open(page, order[1])
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_keys_go_to_the_note_before_the_notes_are_there(stack: Stack, sit: Sit, width: int) -> None:
+    cases = stack.say(2)
+    page = sit("ana", viewport={"width": width, "height": 844})
+    held = Held(page, "**/notes", "j")
+    page.wait_for_selector('#pane[aria-busy="false"] #decide')
+    page.keyboard.press("N")
+    page.keyboard.type("1 s u 3")
+    held.release()
+    page.wait_for_selector("#notes .notes")
+    expect(page.locator("#note-text")).to_be_focused()
+    page.keyboard.type(" and 2")
+    expect(page.locator("#note-text")).to_have_value("1 s u 3 and 2")
+    page.click(".write .btn")
+    expect(page.locator(".notes .text")).to_have_text("1 s u 3 and 2")
+    expect(page.locator("#note-text")).to_have_value("")
+    assert verdicts(stack, cases) == [None] * 2
+
+
+@pytest.mark.parametrize(
+    ("key", "field"), [("N", "#note-text"), ("n", "#note"), ("l", "#picker-label [role=combobox]")]
+)
+def test_keys_go_to_the_field_of_a_case_that_is_opening(stack: Stack, sit: Sit, key: str, field: str) -> None:
+    page, order = seated(stack, sit)
+    held = Held(page, OPEN, "j")
+    page.keyboard.press(key)
+    page.keyboard.type("1 s 23")
+    page.keyboard.press("Backspace")
+    held.release()
+    is_open(page, order[1])
+    expect(page.locator(field)).to_be_focused()
+    expect(page.locator(field)).to_have_value("1 s 2")
+    assert verdicts(stack, order) == [None] * 4
