@@ -248,6 +248,35 @@ def test_a_verdict_whose_measure_is_lost_is_shown_and_sent_again_with_the_measur
     assert (decision.verdict, decision.label, decision.action) == ("uphold", "fraud", "remove")
 
 
+@pytest.mark.usefixtures("fraud_removes")
+def test_an_action_that_is_chosen_before_the_measure_of_a_new_label_stays(stack: Stack, sit: Sit) -> None:
+    page, order = seated(stack, sit)
+    held = relabelled(page, "fraud")
+    page.keyboard.press("a")
+    page.keyboard.type("no action")
+    held.release()
+    page.keyboard.press("Escape")
+    page.keyboard.press("1")
+    is_open(page, order[1])
+    [decision] = stack.store.case(order[0]).decisions
+    assert (decision.label, decision.action) == ("fraud", None)
+
+
+@pytest.mark.usefixtures("fraud_removes")
+def test_the_list_of_actions_keeps_the_focus_when_the_measure_comes(stack: Stack, sit: Sit) -> None:
+    page, order = seated(stack, sit)
+    held = relabelled(page, "fraud")
+    page.keyboard.press("a")
+    held.release()
+    expect(page.locator("#action")).to_have_value("remove")
+    expect(page.locator("#action")).to_be_focused()
+    page.keyboard.type("warn")
+    page.keyboard.press("Escape")
+    page.keyboard.press("1")
+    is_open(page, order[1])
+    assert stack.store.case(order[0]).decisions[0].action == "warn"
+
+
 def test_a_skip_before_the_measure_goes_on_at_once(stack: Stack, sit: Sit) -> None:
     page, order = seated(stack, sit)
     held = relabelled(page, "fraud")
