@@ -248,6 +248,35 @@ def test_a_verdict_whose_measure_is_lost_is_shown_and_sent_again_with_the_measur
     assert (decision.verdict, decision.label, decision.action) == ("uphold", "fraud", "remove")
 
 
+@pytest.mark.usefixtures("fraud_removes")
+def test_an_action_that_is_chosen_before_the_measure_of_a_new_label_stays(stack: Stack, sit: Sit) -> None:
+    page, order = seated(stack, sit)
+    held = relabelled(page, "fraud")
+    page.keyboard.press("a")
+    page.keyboard.type("no action")
+    held.release()
+    page.keyboard.press("Escape")
+    page.keyboard.press("1")
+    is_open(page, order[1])
+    [decision] = stack.store.case(order[0]).decisions
+    assert (decision.label, decision.action) == ("fraud", None)
+
+
+@pytest.mark.usefixtures("fraud_removes")
+def test_the_list_of_actions_keeps_the_focus_when_the_measure_comes(stack: Stack, sit: Sit) -> None:
+    page, order = seated(stack, sit)
+    held = relabelled(page, "fraud")
+    page.keyboard.press("a")
+    held.release()
+    expect(page.locator("#action")).to_have_value("remove")
+    expect(page.locator("#action")).to_be_focused()
+    page.keyboard.type("warn")
+    page.keyboard.press("Escape")
+    page.keyboard.press("1")
+    is_open(page, order[1])
+    assert stack.store.case(order[0]).decisions[0].action == "warn"
+
+
 def test_a_skip_before_the_measure_goes_on_at_once(stack: Stack, sit: Sit) -> None:
     page, order = seated(stack, sit)
     held = relabelled(page, "fraud")
@@ -302,3 +331,38 @@ def test_a_lost_skip_is_shown_and_sent_again(stack: Stack, sit: Sit) -> None:
     expect(page.locator("#lease")).to_contain_text("Not sent: \u2068Skip\u2069.")
     page.keyboard.press("Enter")
     is_open(page, order[1])
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_keys_go_to_the_note_before_the_notes_are_there(stack: Stack, sit: Sit, width: int) -> None:
+    cases = stack.say(2)
+    page = sit("ana", viewport={"width": width, "height": 844})
+    held = Held(page, "**/notes", "j")
+    page.wait_for_selector('#pane[aria-busy="false"] #decide')
+    page.keyboard.press("N")
+    page.keyboard.type("1 s u 3")
+    held.release()
+    page.wait_for_selector("#notes .notes")
+    expect(page.locator("#note-text")).to_be_focused()
+    page.keyboard.type(" and 2")
+    expect(page.locator("#note-text")).to_have_value("1 s u 3 and 2")
+    page.click(".write .btn")
+    expect(page.locator(".notes .text")).to_have_text("1 s u 3 and 2")
+    expect(page.locator("#note-text")).to_have_value("")
+    assert verdicts(stack, cases) == [None] * 2
+
+
+@pytest.mark.parametrize(
+    ("key", "field"), [("N", "#note-text"), ("n", "#note"), ("l", "#picker-label [role=combobox]")]
+)
+def test_keys_go_to_the_field_of_a_case_that_is_opening(stack: Stack, sit: Sit, key: str, field: str) -> None:
+    page, order = seated(stack, sit)
+    held = Held(page, OPEN, "j")
+    page.keyboard.press(key)
+    page.keyboard.type("1 s 23")
+    page.keyboard.press("Backspace")
+    held.release()
+    is_open(page, order[1])
+    expect(page.locator(field)).to_be_focused()
+    expect(page.locator(field)).to_have_value("1 s 2")
+    assert verdicts(stack, order) == [None] * 4

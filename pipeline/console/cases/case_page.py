@@ -175,6 +175,7 @@ def case_values(services: Services, case: str, lease: Lease | None = None, elsew
         "reasons": REASONS,
         "filled": filled(found.file.decisions, lease.account) if lease else NOTHING,
         "label_definitions": services.labels.labels,
+        "longest_note": LONGEST,
     }
 
 
@@ -226,7 +227,6 @@ def _notes(request: Request, connection: Connection, case: str) -> Response:
         notes=notes.notes_of(connection, case),
         assigned=assigning.assignment_of(connection, case),
         people=people,
-        longest=LONGEST,
     )
 
 

@@ -1,6 +1,7 @@
 // The only handler of keys. A key clicks the button on which it is printed.
 import { act, all, find, keys, on } from "./dom.js";
 
+const WRITES = new Set(["note", "add_note", "label", "reason"]); // actions after which a person types at once
 const FIRST_OF_TWO = 1500; // milliseconds that the page waits for the second key after "g"
 
 const spell = (event) => {
@@ -18,6 +19,32 @@ const owned = (event) => {
   return event.key.startsWith("Arrow") && within(".utt");
 };
 
+let early = null; // what is typed for a case that is still opening: { name, typed }
+
+/** Types into the field that has the focus, as the person would. */
+const type = (words) => {
+  const field = document.activeElement;
+  if (!words || !field.matches("input, textarea")) return;
+  field.setRangeText(words, field.selectionStart, field.selectionEnd, "end");
+  field.dispatchEvent(new InputEvent("input", { bubbles: true }));
+};
+
+const arrived = () => {
+  if (!early) return;
+  const { name, typed } = early;
+  early = null;
+  if (press(name)) type(typed);
+};
+
+const keepEarly = (key) => {
+  if (key === "Escape") early = null;
+  else if (key === "Backspace") early.typed = early.typed.slice(0, -1);
+  else if (key.length === 1) early.typed += key;
+};
+
+/** Does an action. The field for notes is in a part of the case that a narrow window may hide. */
+const press = (name) => act(name) || (name === "add_note" && find("#note-text") && act("part_history") && act(name));
+
 export const startKeys = () => {
   const names = new Map(Object.entries(keys).map(([name, key]) => [key, name]));
   // Single keys disturb people who dictate, so a setting switches them off (WCAG 2.1.4).
@@ -28,11 +55,16 @@ export const startKeys = () => {
   // htmx sends our forms. If the browser sent them itself, it would put the note into the URL.
   document.addEventListener("submit", (event) => event.target.matches("[hx-post]") && event.preventDefault());
 
+  document.addEventListener("arrived", arrived);
   on("help", () => find("#help").showModal());
 
   document.addEventListener("keydown", (event) => {
     // Key code 229 means that an input method is composing. Some browsers set isComposing too late.
     if (event.isComposing || event.keyCode === 229 || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (early) {
+      event.preventDefault();
+      return keepEarly(event.key);
+    }
     if (typing(event.target)) {
       if (event.key === "Escape") event.target.blur();
       return;
@@ -48,7 +80,9 @@ export const startKeys = () => {
       return;
     }
     first = "";
-    if (name && act(name)) event.preventDefault();
+    if (WRITES.has(name) && find("#pane")?.ariaBusy === "true") early = { name, typed: "" };
+    else if (!name || !press(name)) return;
+    event.preventDefault();
   });
 };
 

@@ -16,6 +16,7 @@ let moving = false; // the page opens another case, so the end of this lease is 
 const move = (on) => {
   moving = on;
   find("#pane").ariaBusy = String(on); // what is shown can no longer be decided
+  if (!on) document.dispatchEvent(new Event("arrived"));
 };
 /** Returns the lease that this tab leaves. The tab remembers it, so that a loaded page can leave its case, too. */
 export const leave = () => {

@@ -112,12 +112,13 @@ export const neighbour = (by) => {
 
 const step = async (by) => {
   const next = neighbour(by);
-  if (next) open(next.dataset.case);
-  else if (by > 0 && (await more())) step(by);
-  else {
-    say(text("end"));
-    find("#place").textContent = text("end");
-  }
+  if (next) return open(next.dataset.case);
+  leave(); // what is shown may be decided already
+  const grown = by > 0 && (await more());
+  arrive();
+  if (grown) return step(by);
+  say(text("end"));
+  find("#place").textContent = text("end");
 };
 
 const refresh = async () => {

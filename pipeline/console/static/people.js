@@ -46,7 +46,8 @@ const choose = (field, option) => {
 
 const offer = (field) => {
   const start = begun(field);
-  const names = start === null ? [] : JSON.parse(field.dataset.people);
+  const list = find("#notes [data-people]"); // it comes with the notes
+  const names = start === null || !list ? [] : JSON.parse(list.dataset.people);
   const fit = names.filter((name) => name.toLowerCase().startsWith(start.toLowerCase())).slice(0, MOST);
   if (fit.length === 0) return close(field);
   const options = fit.map((name, at) => {
@@ -88,7 +89,7 @@ const press = (field, event) => {
   acts[event.key]();
 };
 
-const ours = (event) => (event.target.matches?.("[data-people]") ? event.target : null);
+const ours = (event) => (event.target.id === "note-text" ? event.target : null);
 
 const startMentions = () => {
   document.addEventListener("input", (event) => ours(event) && offer(event.target));
@@ -107,3 +108,5 @@ on("move", open);
 on("assign", open);
 startMentions();
 document.body.addEventListener("moved", refresh);
+// A note that is stored stands in the list.
+document.body.addEventListener("htmx:afterRequest", ({ detail }) => detail.successful && detail.elt.matches(".write") && detail.elt.reset());

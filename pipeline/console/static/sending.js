@@ -89,6 +89,8 @@ export const start = () => {
     notSent(detail.xhr.status);
   };
   body.addEventListener("htmx:afterOnLoad", measured);
+  // What a person chooses stays: a measure that comes later does not replace it.
+  body.addEventListener("change", ({ target }) => target.id === "action" && !held && htmx.trigger("#proposed", "htmx:abort"));
   for (const lost of ["htmx:sendError", "htmx:timeout"]) body.addEventListener(lost, measured);
   // If there is no answer, or if it is a refusal, the case stays open and says why. Nothing is lost when the network is.
   body.addEventListener("htmx:afterRequest", (event) => {

@@ -60,7 +60,9 @@ def test_a_template_escapes_values_and_refuses_unknown_ones() -> None:
         made.from_string("{{ nothing }}").render()
 
 
-def test_the_account_decides_the_language_then_the_cookie_then_the_browser(console: Console, enter: Enter) -> None:
+def test_the_account_decides_the_language_and_without_one_the_cookie_then_the_browser(
+    console: Console, enter: Enter
+) -> None:
     def language(name: str) -> str:
         client = enter(name)
         client.cookies.set(LANGUAGE_COOKIE, cookie)
@@ -70,11 +72,12 @@ def test_the_account_decides_the_language_then_the_cookie_then_the_browser(conso
     cookie, browser = "", "zh-CN"
     assert language("").startswith("zh")
     cookie = "en"
-    assert (language(""), language("ana")) == ("en", "en")
+    assert (language(""), language("ana")) == ("en", "zh-CN"), "the account says: as in the browser"
     with console.database.write() as connection:
         accounts.store_preferences(connection, "ana", Preferences(language="zh"))
+    browser = "en"
     assert language("ana").startswith("zh")
-    cookie = "../../etc"
+    cookie, browser = "../../etc", "zh-CN"
     assert language("").startswith("zh")
 
 
