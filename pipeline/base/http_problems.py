@@ -1,6 +1,6 @@
 """Answers for errors, in the shape that OpenAI's clients know: {"error": {"message", "type", "param", "code"}}."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,6 +13,8 @@ from pipeline.base.errors import CaseError, DependencyError, Missing, ParameterE
 from pipeline.base.logs import REQUEST
 
 KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+
+WHERE = "`GET /openapi.json` lists the addresses and their methods."
 
 
 class ErrorDetail(BaseModel):
@@ -59,8 +61,14 @@ def install(app: FastAPI) -> None:
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
-    del request
-    return problem(str(error.detail), error.status_code) if isinstance(error, HTTPException) else problem("", 500)
+    if not isinstance(error, HTTPException):
+        return problem("", 500)
+    path = request.url.path
+    # Starlette's own texts for these two do not say what to do.
+    known = {404: f"There is nothing at {path}", 405: f"{path} does not take the method {request.method}"}
+    if error.status_code in known:
+        return problem(f"{known[error.status_code]}. {WHERE}", error.status_code)
+    return problem(str(error.detail), error.status_code)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -68,12 +76,30 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     faults = error.errors() if isinstance(error, RequestValidationError) else []
     wrong: dict[str, Any] = {}
     for fault in faults:
-        # For one parameter, pydantic names a fault of each type that it tried. The deepest is about the type that was
-        # sent.
+        # For one parameter, pydantic names a fault of each type that it tried.
         name = _parameter(fault["loc"])
-        wrong[name] = max(wrong.get(name, fault), fault, key=lambda one: len(one["loc"]))
-    message = "; ".join(f"{name}: {fault['msg']}" for name, fault in wrong.items())
+        wrong[name] = max(wrong.get(name, fault), fault, key=_nearness)
+    message = "; ".join(f"{name}: {_mistake(name, fault)}" for name, fault in wrong.items())
     return problem(message, 400, param=next(iter(wrong), None))
+
+
+def _nearness(fault: Mapping[str, Any]) -> tuple[int, bool]:
+    """Order faults: the deepest, and one about another thing than the type, is about the type that was sent."""
+    return len(fault["loc"]), not fault["type"].endswith("_type")
+
+
+def _mistake(name: str, fault: Mapping[str, Any]) -> str:
+    """Return the mistake in words for the developer of a program, where pydantic's are about its own classes."""
+    kind = fault["type"]
+    if kind == "json_invalid":
+        return f"it is not valid JSON: {fault['ctx']['error']}, at character {fault['loc'][-1]}"
+    if name == "body":
+        return "it is no JSON object. Send one, with the header Content-Type: application/json."
+    if kind == "extra_forbidden":
+        return "there is no such field. Check its spelling, or leave it out."
+    if kind == "value_error" and "UploadFile" in fault["msg"]:
+        return "it is a text. Send a file; with curl: -F file=@NAME."
+    return str(fault["msg"])
 
 
 def _parameter(place: Sequence[str | int]) -> str:

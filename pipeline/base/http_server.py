@@ -204,8 +204,9 @@ class Shield:
             await self._refuse("The query is too long.", 414)(scope, receive, send)
             return
         max_body = self._limit(scope["path"])
+        too_large = f"The request is too large. Send at most {max_body} bytes."
         if _announced(scope) > max_body:
-            await self._refuse("The request is too large.", 413)(scope, receive, send)
+            await self._refuse(too_large, 413)(scope, receive, send)
             return
         taken, started = 0, False  # the bytes are counted, too: Content-Length may be missing
 
@@ -231,7 +232,7 @@ class Shield:
         except TooLargeError:
             if started:
                 raise
-            await self._refuse("The request is too large.", 413)(scope, receive, send)
+            await self._refuse(too_large, 413)(scope, receive, send)
 
     @staticmethod
     def _add_headers(scope: Scope, message: Message) -> None:

@@ -91,11 +91,13 @@ class Moderator:
         """Judge texts: one flag for each, in order. `language` is an ISO 639-1 code; without it, the script decides.
 
         A text in a script that is not judged has the language `unsupported`, and its `verdict` is None. Raises
-        ParameterError, which names the languages, if texts in `language` are not judged.
+        ParameterError, which names the languages, if texts in `language` are not judged, and if `texts` is one text.
         """
         from pipeline.judge.lexicon import language_to_judge
         from pipeline.judge.text_transcripts import Text, judge_texts
 
+        if isinstance(texts, str):  # else each of its characters would be judged as a text, and pass
+            raise ParameterError("texts", "it is one text", "Give a list of texts.")
         if language is not None and language not in self._languages:
             known = ", ".join(self._languages)
             raise ParameterError("language", f"{language!r} is not judged", f"Use one of: {known}.")

@@ -157,7 +157,8 @@ export class Api {
   }
 }
 
-async function messageOf(answer: Response): Promise<string> {
+/** Return the message of an error of the API, or the beginning of another server's answer. */
+export async function messageOf(answer: Response): Promise<string> {
   const text = await answer.text();
   try {
     return JSON.parse(text).error.message;

@@ -1,5 +1,6 @@
 // Verdicts as they happen, from GET /v1/verdicts (server-sent events).
 
+import { messageOf } from "./api.js";
 import { LOST, Reconnecting, sleep } from "./reconnecting.js";
 
 const SILENT_SECONDS = 45; // the server sends a comment every 15 s
@@ -98,9 +99,8 @@ async function* events(options: VerdictOptions, last: string, connected: () => v
 }
 
 async function refuse(answer: Response): Promise<never> {
-  const text = (await answer.text()).slice(0, 200);
   if (answer.status === 429 || answer.status >= 500) throw new Error(`the API answers ${answer.status}`);
-  throw new RefusedError(`The API refuses the stream with status ${answer.status}: ${text}`);
+  throw new RefusedError(`The API refuses the stream with status ${answer.status}: ${await messageOf(answer)}`);
 }
 
 /** Return a function that takes the text of a stream in pieces, and gives the events that a piece completes. */

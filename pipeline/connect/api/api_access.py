@@ -46,6 +46,10 @@ BURST_SECONDS = 5.0
 
 EXAMPLE = """VOXWARDEN_API__TOKENS='[{"token": "<long random text>", "scopes": ["moderate"]}]'"""
 
+NOT_KNOWN = (
+    "No valid token. Send the header Authorization: Bearer <token>, with a token of api.tokens or `voxwarden tokens`."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -148,7 +152,7 @@ class Gate:
         # The settings come first: they need no database, so their programs go on while it is down.
         program = self._tokens.program(headers) or await self._tokens.stored(headers)
         if program is None:
-            await problem("No valid token. Send the header Authorization: Bearer <token>.", 401)(scope, receive, send)
+            await problem(NOT_KNOWN, 401)(scope, receive, send)
         elif (needed := scope_of(scope["method"], scope["path"])) and needed not in program.scopes:
             await problem(f"The token does not have the scope {needed}. Add it in api.tokens.", 403)(
                 scope, receive, send

@@ -18,8 +18,9 @@ from pipeline.review.cases.case_values import Choice, Filters, Reason, Status
 
 cases_router = APIRouter(prefix="/v1/cases", tags=["cases"], responses=ERRORS)
 
-Identity = Annotated[str, Path(pattern="^[0-9a-f-]{1,64}$", description="id of the case")]
 NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
+# Not the form of an id: another text is the id of no case, and the answer is 404.
+Identity = Annotated[str, Path(max_length=64, pattern=NO_CONTROL, description="id of the case")]
 Name = Annotated[str, Query(min_length=1, max_length=256, pattern=NO_CONTROL)]
 
 
@@ -105,7 +106,8 @@ def list_cases(
     # Below the year 10000: later times are no dates of Python.
     since: Annotated[float, Query(ge=0, lt=253_402_300_800, description="stored at or after this UTC time")]
     | None = None,
-    after: Annotated[str, Query(pattern="^[0-9a-f-]{1,64}$", description="`next` of the page before")] | None = None,
+    after: Annotated[str, Query(max_length=64, pattern=NO_CONTROL, description="`next` of the page before")]
+    | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> CasePage:
     """List cases, newest first."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path as FilePath
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, File, Form, Header, Path, Query, Response, UploadFile
+from fastapi import APIRouter, File, Form, Header, Path, Query, Request, Response, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
@@ -40,12 +40,17 @@ WAIT_SECONDS = 30.0
 MAX_CHARACTERS = 100_000
 """Limit for the texts of a request together. Without VNNI they take 13 s of a core."""
 
+SEND_ONE = "Send either `file` or `url`, in a multipart form; with curl: -F file=@NAME."
+
 Words = Annotated[str, Field(max_length=MAX_CHARACTERS)]
 RoomType = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
 recording_router = APIRouter(prefix="/v1/audio", tags=["moderation"], responses=ERRORS)
 
-JOB = "^[0-9a-f]{32}$"
-JobId = Annotated[str, Path(pattern=JOB, description="id of the recording")]
+# Not the form of an id: another text is the id of no recording, and the answer is 404.
+NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
+JobId = Annotated[str, Path(max_length=64, pattern=NO_CONTROL, description="id of the recording")]
+FIELDS = frozenset({"file", "url", "room_type"})
+"""The fields of a form with a recording."""
 Key = Annotated[
     str | None,
     Header(
@@ -120,6 +125,7 @@ def _texts(body: ModerationRequest) -> list[str]:
 async def moderate_recording(
     backend: TheBackend,
     program: TheProgram,
+    request: Request,
     response: Response,
     file: Annotated[UploadFile | None, File(description="a recording of any format that FFmpeg opens")] = None,
     url: Annotated[
@@ -132,6 +138,9 @@ async def moderate_recording(
 
     Else the answer is 202. `Location` is the address of the progress and the result.
     """
+    # A misspelt `room_type` would moderate by the wrong rules.
+    for name in (await request.form()).keys() - FIELDS:
+        raise ParameterError(name, "there is no such field", "Use `file` or `url`, and `room_type`.")
     jobs = backend.jobs
     jobs.check_room(program.number)  # before the copy; `add` checks again, because others may add meanwhile
     path = jobs.new_path()
@@ -141,7 +150,7 @@ async def moderate_recording(
         elif url is not None and file is None:
             await download(url, path, backend.settings.api.audio_hosts)
         else:
-            raise ParameterError("file", "a request has one recording", "Send either `file` or `url`.")
+            raise ParameterError("file", "a request has one recording", SEND_ONE)
         seconds = await run_in_threadpool(_length, path, backend.settings.api.max_audio_seconds)
         digest = await run_in_threadpool(_digest, path, room_type) if idempotency_key else None
         identity = await jobs.add(Job(program.number, path, room_type, seconds, idempotency_key, digest))
@@ -155,7 +164,8 @@ async def moderate_recording(
 async def list_recordings(
     backend: TheBackend,
     program: TheProgram,
-    after: Annotated[str, Query(pattern=JOB, description="`next` of the page before")] | None = None,
+    after: Annotated[str, Query(max_length=64, pattern=NO_CONTROL, description="`next` of the page before")]
+    | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> RecordingPage:
     """List the recordings that this token sent in the last hour, newest first."""

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Header, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Message, Send
 
+from pipeline.base.http_problems import ERRORS
 from pipeline.review.delivery.feed import VerdictFeed
 
-verdicts_router = APIRouter(prefix="/v1/verdicts", tags=["verdicts"])
+verdicts_router = APIRouter(prefix="/v1/verdicts", tags=["verdicts"], responses=ERRORS)
 
 MAX_STREAMS = 256
 """The most open streams of one process."""

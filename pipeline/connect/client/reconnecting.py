@@ -78,7 +78,7 @@ class Reconnecting:
         """Return the seconds to wait after a connection failed with `error`. Raises StreamError if it is final."""
         code, reason = close_of(error)
         if code in REMEDIES and (code != 4415 or self._broken):
-            what = f"The gateway closed the stream with code {code}: {reason or 'no reason'}"
+            what = f"The gateway closed the stream with code {code}: {reason.rstrip('.') or 'no reason'}"
             raise StreamError(code, what, REMEDIES[code]) from error
         self._broken = self._broken or code == 4415
         doublings = self._failures - 1 if code in AT_ONCE else self._failures

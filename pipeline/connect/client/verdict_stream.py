@@ -212,6 +212,14 @@ async def _check(answer: "httpx.Response") -> None:
     if status != 200:
         await answer.aread()  # httpx reads no body of a stream before `text`
         raise InputError(
-            f"The API refuses the stream with status {status}: {answer.text[:200]}",
+            f"The API refuses the stream with status {status}: {_said(answer).rstrip('.')}",
             "Use the address of the API, and a token of api.tokens with the scope verdicts.",
         )
+
+
+def _said(answer: "httpx.Response") -> str:
+    """Return the message of an error of the API, or the text of another server's answer."""
+    try:
+        return str(answer.json()["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        return answer.text[:200]

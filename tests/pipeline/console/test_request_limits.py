@@ -24,4 +24,4 @@ def test_requests_that_are_too_large_are_refused(console: Console, enter: Enter)
 @pytest.mark.parametrize("path", ["/login", "/cases/0/decision"])
 def test_a_body_of_unknown_length_that_is_too_large_is_refused(console: Console, enter: Enter, path: str) -> None:
     refused = enter("ana").post(path, content=iter([b"note=" + b"x" * 300_000]), headers=FORM)
-    assert (refused.status_code, refused.text) == (413, "The request is too large.")
+    assert (refused.status_code, refused.text) == (413, "The request is too large. Send at most 262144 bytes.")

@@ -31,6 +31,11 @@ def test_texts_keep_their_order_and_do_not_depend_on_each_other(moderator: Moder
     assert moderator.texts([]) == ()
 
 
+def test_one_text_in_place_of_a_list_is_refused(moderator: Moderator) -> None:
+    with pytest.raises(ParameterError, match="Give a list of texts"):
+        moderator.texts("shut up, you worthless idiot")
+
+
 def test_the_room_type_selects_the_rules(moderator: Moderator) -> None:
     [usual], [kids] = (moderator.texts(["add me on telegram"], room_type=name) for name in ("default", "kids"))
     assert kids.reasons != usual.reasons

@@ -55,7 +55,7 @@ def test_filters_choose_cases(stocked: RunningApi) -> None:
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/v1/cases/0", 404), ("/v1/cases?after=0", 404), ("/v1/cases?limit=0", 400), ("/v1/cases?room=%00", 400)],
+    [("/v1/cases/Nope", 404), ("/v1/cases?after=Nope", 404), ("/v1/cases?limit=0", 400), ("/v1/cases?room=%00", 400)],
 )
 def test_wrong_requests_are_refused(api: RunningApi, path: str, status: int) -> None:
     with api.client(CASES) as client:

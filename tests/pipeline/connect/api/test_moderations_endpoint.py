@@ -97,6 +97,28 @@ def test_a_file_that_is_no_recording_is_refused_without_its_name(api: RunningApi
     assert "secret" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("form", "param", "said"),
+    [
+        ({"files": upload(), "data": {"roomtype": "kids"}}, "roomtype", "room_type"),
+        ({"files": {"audio": b"x"}}, "audio", "`file`"),
+        ({"data": {"file": "call.wav"}}, "file", "-F file=@"),
+        ({"json": {"url": "http://example.com/a.ogg"}}, "file", "multipart form"),
+    ],
+)
+def test_a_wrong_form_is_refused(api: RunningApi, form: dict[str, Any], param: str, said: str) -> None:
+    with api.client() as client:
+        answer = client.post(AT, **form)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"], said in error["message"]) == (400, param, True), error
+
+
+def test_an_id_of_another_form_is_the_id_of_nothing(api: RunningApi) -> None:
+    with api.client() as client:
+        for answer in (client.get(f"{AT}/nope"), client.delete(f"{AT}/nope"), client.get(AT, params={"after": "nope"})):
+            assert (answer.status_code, "no recording nope" in answer.text) == (404, True)
+
+
 def test_large_and_long_recordings_are_refused(hasty: RunningApi) -> None:
     with hasty.client() as client:
         assert client.post(AT, files=upload(bytes(400_000))).status_code == 413

@@ -92,6 +92,30 @@ def test_an_error_names_the_parameter_and_nothing_internal(api: RunningApi, body
 
 
 @pytest.mark.parametrize(
+    ("body", "kind", "said"),
+    [
+        ('{"input": "a"}', "application/x-www-form-urlencoded", "Content-Type: application/json"),
+        ("", "application/json", "Content-Type: application/json"),
+        ('{"input": "a"', "application/json", "at character 13"),
+        ('{"input": "a", "romtype": "kids"}', "application/json", "Check its spelling"),
+        ('{"input": []}', "application/json", "at least 1 item"),
+    ],
+)
+def test_an_error_says_what_to_do(api: RunningApi, body: str, kind: str, said: str) -> None:
+    with api.client() as client:
+        answer = client.post("/v1/moderations", content=body, headers={"content-type": kind})
+    assert (answer.status_code, said in answer.json()["error"]["message"]) == (400, True), answer.text
+
+
+def test_a_wrong_path_and_a_wrong_method_name_the_list_of_addresses(api: RunningApi) -> None:
+    with api.client() as client:
+        for method, path, status in (("GET", "/v1/v1/models", 404), ("GET", "/v1/moderations", 405)):
+            answer = client.request(method, path)
+            message = answer.json()["error"]["message"]
+            assert (answer.status_code, path in message, "/openapi.json" in message) == (status, True, True)
+
+
+@pytest.mark.parametrize(
     ("body", "status"),
     [
         ({}, 400),

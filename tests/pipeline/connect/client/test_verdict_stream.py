@@ -112,10 +112,12 @@ async def test_a_fault_of_the_server_is_tried_again(answer: bytes) -> None:
         assert await first(VerdictStream(url, "a-token"), 1) == ["flag-1"]
 
 
+@pytest.mark.parametrize("body", [b"because", b'{"error": {"message": "because."}}', b'{"error": "because"}'])
 @pytest.mark.parametrize("status", [401, 403, 404, 422])
-async def test_a_refusal_is_raised_with_the_reason(status: int) -> None:
-    async with server([b"HTTP/1.1 %d No\r\ncontent-length: 7\r\n\r\nbecause" % status]) as (url, _):
-        with pytest.raises(InputError, match=f"{status}: because.*scope verdicts"):
+async def test_a_refusal_is_raised_with_the_reason(status: int, body: bytes) -> None:
+    said = "because" if b"message" in body else body.decode()
+    async with server([b"HTTP/1.1 %d No\r\ncontent-length: %d\r\n\r\n%s" % (status, len(body), body)]) as (url, _):
+        with pytest.raises(InputError, match=rf"{status}: {said}\. .*scope verdicts"):
             await first(VerdictStream(url, "a-token"), 1)
 
 
