@@ -78,7 +78,7 @@ def parts(connection: Connection, query: Select[Any], *dimensions: str) -> Itera
             yield {name: value}, waits.where(numbers == code)
 
 
-def _column(packed: Row[Any], name: str) -> list[Any]:
+def _column(packed: Row[*tuple[Any, ...]], name: str) -> list[Any]:
     found: list[Any] = msgspec.json.decode(getattr(packed, name) or "[]")
     return found
 
