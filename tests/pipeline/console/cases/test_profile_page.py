@@ -1,5 +1,6 @@
 """The pages of speakers and rooms: any id, the cases, the timeline, and who sees what."""
 
+import itertools
 import re
 from html import unescape
 
@@ -7,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import select
 
+from pipeline.console.cases.profile_page import strip_dots
 from pipeline.console.rendering import profile_href
 from pipeline.contract.messages import SpeechStatus
 from pipeline.contract.speech_status import status_of
@@ -16,6 +18,7 @@ from pipeline.review.cases.case_values import Choice, ClipPiece, Evidence
 from pipeline.review.delivery.room_counts import DAY_SECONDS, DAYS
 from pipeline.review.evidence.evidence_store import EvidenceFolder
 from pipeline.review.quality import drawing
+from pipeline.review.search.finding import FoundCase
 from pipeline.review.tables.core import AUDIT
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
@@ -133,3 +136,15 @@ def test_a_room_shows_the_languages_that_are_not_transcribed(console: Console, e
 def test_the_languages_of_a_room_are_those_of_the_last_days(console: Console, enter: Enter) -> None:
     say(console, "old", -DAYS * DAY_SECONDS, room="room")
     assert "There was no speech in these days." in enter("ana").get("/rooms/room").text
+
+
+def test_a_mark_of_the_strip_stands_for_the_cases_of_a_day() -> None:
+    found = [
+        FoundCase(f"{n}", NOON - ago * DAY_SECONDS, "pending", None, level, "en", 0.5)
+        for n, (ago, level) in enumerate([(0.1, 2), (0.9, 2), (0.2, 3), (1.5, 2), (29.9, 2), (90, 2)])
+    ]
+    dots = strip_dots(found, NOON)
+    assert [(dot.severity, dot.cases) for dot in dots] == [(2, 2), (2, 1), (2, 2), (3, 1)]
+    places = sorted(dot.x for dot in dots if dot.severity == 2)
+    assert all(later - one > 18 for one, later in itertools.pairwise(places)), "no mark cuts another"
+    assert 76 <= places[0] <= places[-1] <= 844

@@ -1,5 +1,7 @@
 """Positions of charts: lines, areas, intervals, and what is not drawn."""
 
+import itertools
+
 import pytest
 
 from pipeline.console.team import quality_charts
@@ -56,3 +58,17 @@ def test_labels_at_the_end_of_lines_keep_apart() -> None:
     assert quality_charts.apart(100, 100) == (93, 107)
     assert quality_charts.apart(105, 100) == (109.5, 95.5)
     assert quality_charts.apart(20, 100) == (20, 100)
+
+
+def test_a_bar_tells_an_hour_from_a_week() -> None:
+    target = 300.0
+    lengths = [quality_charts.waited(seconds, target) for seconds in (0, 150, 300, 3_600, 604_800, 1e12)]
+    assert lengths == [0.0, 30.0, 60.0, 74.0, 100.0, 100.0]
+    assert quality_charts.waited(86_400, target) < 100
+
+
+def test_names_of_changes_do_not_overlap() -> None:
+    near = quality_charts.marks([100.0, 110.0, 350.0, 600.0])
+    assert [mark.left for mark in near] == [False, False, False, True]
+    for one, other in itertools.combinations(near, 2):
+        assert one.y != other.y or abs(one.x - other.x) >= 2 * quality_charts.NAME
