@@ -3,6 +3,7 @@
 import random
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,23 +21,26 @@ def facts() -> list[Fact]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_week(tmp_path_factory: pytest.TempPathFactory, sqlite_model: Path) -> str:
-    return f"sqlite:///{shutil.copy(sqlite_model, tmp_path_factory.mktemp('week') / 'store.db')}"
+def sqlite_week(tmp_path_factory: pytest.TempPathFactory, sqlite_model: Path, facts: list[Fact]) -> str:
+    return _filled(f"sqlite:///{shutil.copy(sqlite_model, tmp_path_factory.mktemp('week') / 'store.db')}", facts)
 
 
 @pytest.fixture(scope="session")
-def postgres_week(postgres_server: str, postgres_model: str) -> Iterator[str]:
+def postgres_week(postgres_server: str, postgres_model: str, facts: list[Fact]) -> Iterator[str]:
     with created(postgres_server, f"week TEMPLATE {postgres_model}") as url:
-        yield url
+        yield _filled(url, facts)
+
+
+def _filled(url: str, facts: list[Fact]) -> str:
+    with closing(Database(url)) as database:
+        people.hire(database)
+        world.store(database, facts)
+    return url
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
-def filled(request: pytest.FixtureRequest, facts: list[Fact]) -> Iterator[Database]:
+def filled(request: pytest.FixtureRequest) -> Iterator[Database]:
     """A database of each kind with the facts. Only read it."""
-    database = Database(request.getfixturevalue(f"{request.param}_week"))
-    try:
-        people.hire(database)
-        world.store(database, facts)
+    # pytest may open it several times: once for each change from one kind to the other.
+    with closing(Database(request.getfixturevalue(f"{request.param}_week"))) as database:
         yield database
-    finally:
-        database.close()
