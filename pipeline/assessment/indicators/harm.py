@@ -109,7 +109,8 @@ def _exposed(connection: Connection, window: Window) -> Sequence[Row[Any]]:
     # Grouped, because an utterance may have a flag that was withheld, and one that was released. SQLite looks up each
     # distinct row at random, but sorts groups.
     said = _violating(window, *columns).group_by(*columns).subquery()
-    each, stopped = said.c, SNAPSHOT.c.stopped_at
+    each = said.c
+    stopped: ColumnElement[Any] = SNAPSHOT.c.stopped_at
     if confirms:
         stopped = func.coalesce(SNAPSHOT.c.done_at, case((SNAPSHOT.c.ordered > 0, window.until), else_=stopped))
     # Whole numbers: the sum of floats would depend on the order of the rows.
