@@ -80,10 +80,10 @@ With them the client gives up a lost host after 20 s, not after hours, and the b
 `store.url` overrides the one here.
 """
 
-TEMPORARY_KIBIBYTES = 262_144
-"""SQLite's memory for the temporary tables of a long read. Those of a million cases are searched at random."""
 SORT_KIBIBYTES = 65_536
-"""Memory of a long read: for each sort, and on SQLite also for the pages of the file and of the temporary tables."""
+"""Memory of a long read: for each sort, and on SQLite also for the pages of the file."""
+TEMPORARY_KIBIBYTES = 262_144
+"""Memory of a long read for SQLite's temporary tables: each of a million cases is searched for in them, at random."""
 SQLITE_KIBIBYTES = 2_000
 """The same of other reads: SQLite's default."""
 

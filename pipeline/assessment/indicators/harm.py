@@ -104,8 +104,7 @@ def _exposed(connection: Connection, window: Window) -> Sequence[Row[Any]]:
     confirms = (
         connection.scalar(select(ACTIONS.c.decision).where(ACTIONS.c.received_at < window.until).limit(1)) is not None
     )
-    own = (FLAGS.c.utterance, FLAGS.c.end, FLAGS.c.listeners)
-    columns = [SNAPSHOT.c.number, *own]
+    columns = [SNAPSHOT.c.number, FLAGS.c.utterance, FLAGS.c.end, FLAGS.c.listeners]
     # Grouped, because an utterance may have a flag that was withheld, and one that was released. SQLite looks up each
     # distinct row at random, but sorts groups.
     said = _violating(window, *columns).group_by(*columns).subquery()
