@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, exists, insert, select, update
 
 from pipeline.base.errors import CaseError
 from pipeline.review.accounts.accounts import ViewingLimits
@@ -104,6 +104,12 @@ def without(connection: Connection, account: str, comfort: ViewingLimits, at: fl
     return Without(
         cases=quality_checks.barred(connection, account, at), labels=frozenset(comfort.without), severity=severe
     )
+
+
+def is_resting(connection: Connection, account: str, at: float) -> bool:
+    """Tell whether the account is on a break at `at` (UTC seconds)."""
+    running = (BREAKS.c.ended_at.is_(None), BREAKS.c.started_at > at - SHIFT_SECONDS)
+    return bool(connection.scalar(select(exists().where(BREAKS.c.account == account, *running))))
 
 
 def allow(connection: Connection, account: str, comfort: ViewingLimits, at: float) -> None:
