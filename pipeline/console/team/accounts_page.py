@@ -135,7 +135,8 @@ def _page(request: Request, services: Services, name: str = "", token: str = "")
         "invited": invited,
         "skilled": skilled,
         "opened": name,
-        "link": f"{services.settings.console.public_url.rstrip('/')}/invitation/{token}" if token else "",
+        "link": f"{_address(request, services)}/invitation/{token}" if token else "",
+        "has_address": _has_address(services),
         "days": int(accounts.INVITATION_SECONDS // 86_400),
         "roles": get_args(Role),
         "senior": SENIOR,
@@ -143,6 +144,16 @@ def _page(request: Request, services: Services, name: str = "", token: str = "")
         "labels": services.labels.labels,
     }
     return page(request, "accounts.html", **values)
+
+
+def _has_address(services: Services) -> bool:
+    return "public_url" in services.settings.console.model_fields_set
+
+
+def _address(request: Request, services: Services) -> str:
+    """Return the address of the console for a link: that of the settings, or else the one that the admin uses."""
+    found = services.settings.console.public_url if _has_address(services) else str(request.base_url)
+    return found.rstrip("/")
 
 
 def _tokens(request: Request, services: Services, made: str = "") -> Response:
