@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Dialog, Page, expect
 
+from pipeline.review.accounts import wellness
 from pipeline.review.cases import appeals, case_queue, deciding
 from pipeline.review.cases.case_values import Choice, Filters
 from tests.browser.conftest import SAID, Sit, Stack
@@ -115,6 +116,22 @@ def test_u_takes_back_one_decision_after_the_other(stack: Stack, sit: Sit) -> No
         page.keyboard.press("u")
         page.wait_for_selector(f'.case[data-case="{case}"][data-lease]')
     assert {case.id for case in stack.store.cases(Filters(status="pending"))} == set(cases)
+
+
+@pytest.mark.scenario
+def test_j_takes_no_case_during_a_break(stack: Stack, sit: Sit) -> None:
+    first, second = stack.say(2)
+    page = sit("ana")
+    with stack.database.write() as connection:  # in another tab: this page does not know of it
+        wellness.start_break(connection, "ana", time.time())
+    page.keyboard.press("j")
+    expect(page.locator("#place")).to_have_text("On a break. End it to take a case.")
+    expect(page.locator("#break-banner")).to_contain_text("End the break")
+    expect(page.locator("#pane .case")).to_have_count(0)
+    page.click(f'.row[data-case="{second}"]')
+    page.wait_for_selector(f'.case[data-case="{second}"][data-lease]')
+    page.keyboard.press("k")
+    page.wait_for_selector(f'.case[data-case="{first}"][data-lease]')
 
 
 @pytest.mark.scenario

@@ -2,7 +2,7 @@
 
 import time
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.accounts import Preferences
@@ -106,6 +106,30 @@ def test_a_lead_sets_skills(stack: Stack, sit: Sit) -> None:
     page.check("#skills-2 [name=escalated]")
     page.click("#skills-2 button.primary")
     expect(page.locator("tr", has=page.locator("#skills-2")).locator(".chip")).to_have_text("zh")
+
+
+def test_disabling_oneself_asks_first(stack: Stack, sit: Sit) -> None:
+    with stack.database.write() as connection:
+        accounts.add_account(connection, "eve", "admin", stack.now(), "ada")
+    page = sit("eve", path="/accounts?name=eve")
+    asked: list[str] = []
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.accept() if len(asked) == 2 else dialog.dismiss()
+
+    page.on("dialog", answer)
+    disable = page.get_by_role("button", name="Disable")
+    disable.click()
+    assert ["This is your own account" in words for words in asked] == [True]
+    expect(disable).to_be_visible()
+    disable.click()
+    page.wait_for_url("**/login*")
+    page = sit("ada", path="/accounts?name=ben")
+    page.on("dialog", answer)
+    page.get_by_role("button", name="Disable").click()
+    expect(page.get_by_role("button", name="Enable")).to_be_visible()
+    assert len(asked) == 2, "somebody else is disabled without a question"
 
 
 def test_the_count_and_notifications_of_due_work(stack: Stack, sit: Sit) -> None:

@@ -37,13 +37,19 @@ def open_case(
     case: TheCase,
     leaving: IdForm = "",
     instead: Annotated[Literal["", "yes"], Form()] = "",
+    step: Annotated[Literal["", "yes"], Form()] = "",
 ) -> Response:
     """Take the case and show it. If another moderator holds it, show it without the form for a decision.
 
     A person holds one case. `leaving` is the lease of this tab, which moves on to this case. If another tab holds a
-    case, this one is shown without the form; with `instead`, the person gives the other case up.
+    case, this one is shown without the form; with `instead`, the person gives the other case up. A `step` to the next
+    case takes none during a break. To claim a case that one chose ends the break.
     """
     name, now = session.account.name, services.clock()
+    if step:
+        with services.database.read() as connection:
+            if wellness.is_resting(connection, name, now):
+                return with_event(Response(status_code=204), "resting", [])
     with services.database.write() as connection:
         # `claim` would end the lease of the other tab, and the person might lose what they typed there.
         other = leases.held_by(connection, name, now)

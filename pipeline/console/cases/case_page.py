@@ -24,7 +24,16 @@ from pipeline.judge.verdict import agreed, from_context, from_risk, manner
 from pipeline.review import audit_log
 from pipeline.review.accounts import accounts
 from pipeline.review.accounts.sign_in import LoginSession
-from pipeline.review.cases import assigning, awaited_clips, notes, notices, phrase_muting, reading, user_reports
+from pipeline.review.cases import (
+    assigning,
+    awaited_clips,
+    case_queue,
+    notes,
+    notices,
+    phrase_muting,
+    reading,
+    user_reports,
+)
 from pipeline.review.cases.case_values import REASONS, Case
 from pipeline.review.cases.leases import Lease
 from pipeline.review.cases.notes import LONGEST
@@ -176,6 +185,7 @@ def case_values(services: Services, case: str, lease: Lease | None = None, elsew
         "filled": filled(found.file.decisions, lease.account) if lease else NOTHING,
         "label_definitions": services.labels.labels,
         "longest_note": LONGEST,
+        "severity_of": case_queue.ranking_of(services.labels, services.settings).severity,
     }
 
 

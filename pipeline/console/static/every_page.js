@@ -29,6 +29,12 @@ document.addEventListener("click", async (event) => {
   if (navigator.clipboard) button.textContent = button.dataset.done;
 });
 
+// Asks before a form of a part with `data-ask` goes to its `data-path`: a person may shut themselves out.
+document.addEventListener("submit", (event) => {
+  const part = event.target.closest("[data-ask]");
+  if (part && part.dataset.path === event.target.getAttribute("action") && !confirm(part.dataset.ask)) event.preventDefault();
+});
+
 // Refuses a file that is larger than the server takes, before anything is sent.
 document.addEventListener("change", (event) => {
   const input = event.target;

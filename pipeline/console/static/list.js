@@ -58,14 +58,14 @@ const show = (what) => (main().dataset.show = what);
 
 const address = (path) => path + main().dataset.query;
 
-const take = (id, instead) => {
+const take = (id, instead, step) => {
   mark(id); // also if the answer is a refusal, so that the next step goes on from here
   const [verb, path] = decides() ? ["POST", `/cases/${id}/open`] : ["GET", `/cases/${id}`];
-  const values = decides() ? { leaving: leave(), instead } : {};
+  const values = decides() ? { leaving: leave(), instead, step } : {};
   return htmx.ajax(verb, path, { target: "#pane", swap: "innerHTML", values }).finally(arrive);
 };
 
-export const open = (id, instead = "") => goOn(() => take(id, instead));
+export const open = (id, instead = "", step = "") => goOn(() => take(id, instead, step));
 
 /** Opens the case to read it, without a lease. */
 export const watch = (id) => htmx.ajax("GET", `/cases/${id}`, { target: "#pane", swap: "innerHTML" });
@@ -110,13 +110,14 @@ export const neighbour = (by) => {
   return ahead.find(free);
 };
 
-const step = async (by) => {
+/** Opens the next case that nobody has, or the one before. During a break, a `key` takes none. */
+const step = async (by, key = "") => {
   const next = neighbour(by);
-  if (next) return open(next.dataset.case);
+  if (next) return open(next.dataset.case, "", key);
   leave(); // what is shown may be decided already
   const grown = by > 0 && (await more());
   arrive();
-  if (grown) return step(by);
+  if (grown) return step(by, key);
   say(text("end"));
   find("#place").textContent = text("end");
 };
@@ -179,8 +180,13 @@ export const reveal = (evidence) => {
 };
 
 export const start = () => {
-  on("next", () => step(1));
-  on("previous", () => step(-1));
+  on("next", () => step(1, "yes"));
+  on("previous", () => step(-1, "yes"));
+  document.body.addEventListener("resting", () => {
+    mark(find("#pane .case")?.dataset.case ?? "");
+    say(text("resting"));
+    find("#place").textContent = text("resting");
+  });
   on("open", (button) => {
     const id = find("#pane .case")?.dataset.case;
     if (id && !button.hasAttribute("data-again")) open(id, button.dataset.instead);

@@ -31,7 +31,7 @@ const places = () => {
 
 /** The words of a link or button, without its key and its count. */
 const wordsOf = (one) => {
-  const words = [...one.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE || node.matches("bdi"));
+  const words = [...one.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE || node.matches?.("bdi"));
   return words.map((node) => node.textContent.trim()).join(" ").trim();
 };
 

@@ -171,7 +171,8 @@ def _page(
         "invited": invited,
         "skilled": skilled,
         "opened": name,
-        "link": f"{services.settings.console.public_url.rstrip('/')}/invitation/{token}" if token else "",
+        "link": f"{_address(request, services)}/invitation/{token}" if token else "",
+        "has_address": _has_address(services),
         "days": int(accounts.INVITATION_SECONDS // 86_400),
         "roles": get_args(Role),
         "senior": SENIOR,
@@ -181,6 +182,16 @@ def _page(
         "typed": typed or {"name": "", "role": get_args(Role)[0], "language": ""},
     }
     return page(request, "accounts.html", 422 if wrong else 200, **values)
+
+
+def _has_address(services: Services) -> bool:
+    return "public_url" in services.settings.console.model_fields_set
+
+
+def _address(request: Request, services: Services) -> str:
+    """Return the address of the console for a link: that of the settings, or else the one that the admin uses."""
+    found = services.settings.console.public_url if _has_address(services) else str(request.base_url)
+    return found.rstrip("/")
 
 
 def _tokens(

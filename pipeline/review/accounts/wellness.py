@@ -10,7 +10,7 @@ Each function runs in a transaction that the caller opened. Times are UTC second
 from collections.abc import Iterable
 
 from msgspec import Struct
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
 
 from pipeline.base.errors import CaseError
 from pipeline.review.accounts.accounts import ViewingLimits
@@ -123,6 +123,12 @@ def without(connection: Connection, account: str, load: Meter, at: float) -> Wit
         labels=frozenset(load.comfort.without),
         severity=SEVERE if load.over_severe else None,
     )
+
+
+def is_resting(connection: Connection, account: str, at: float) -> bool:
+    """Tell whether the account is on a break at `at` (UTC seconds)."""
+    running = (BREAKS.c.ended_at.is_(None), BREAKS.c.started_at > at - SHIFT_SECONDS)
+    return bool(connection.scalar(select(exists().where(BREAKS.c.account == account, *running))))
 
 
 def allow(load: Meter) -> None:

@@ -106,6 +106,35 @@ def test_taking_a_case_ends_the_break(console: Console, enter: Enter) -> None:
     assert "on a break" not in ana.get("/wellness/meter").text
 
 
+def test_a_step_takes_no_case_during_a_break(console: Console, enter: Enter) -> None:
+    [case] = stored(console)
+    ana = enter("ana")
+    ana.post("/wellness/break")
+    stepped = ana.post(f"/cases/{case}/open", data={"step": "yes"})
+    assert (stepped.status_code, stepped.text, stepped.headers["hx-trigger"]) == (204, "", '{"resting": {"cases": []}}')
+    assert "on a break" in ana.get("/wellness/meter").text
+    ana.post("/wellness/break", data={"on": "no"})
+    assert "data-lease" in ana.post(f"/cases/{case}/open", data={"step": "yes"}).text
+
+
+def test_what_is_more_severe_than_the_case_stays_covered_around_it(console: Console, enter: Enter) -> None:
+    said = (("mild", "abuse", "review"), ("threat", "violence", "review"), ("child", "minor_safety", "block"))
+    store = SqlReviewStore(console.database, ranking=Ranking({"abuse": 1, "violence": 2, "minor_safety": 3}))
+    flags = [
+        flag(text, n * 10, n * 10 + 3, speaker=text, text=f"{text} words", flagged=(label,), suggestion=suggestion)
+        for n, (text, label, suggestion) in enumerate(said)
+    ]
+    mild, threat, child = [outcome.case for outcome in store.add(flags, NOON)]
+    ana = enter("ana")
+    for cover in ("off", "on"):
+        ana.post("/wellness/comfort", data=LIMITS | {"cover": cover})
+        for case, covered in ((mild, ["threat", "child"]), (threat, ["child"]), (child, [])):
+            page = ana.get(f"/cases/{case}", headers={"hx-request": "true"}).text
+            turns = [turn.partition("</div>")[0] for turn in page.split('<div class="turn ')[1:]]
+            hidden = [text for text, *_ in said for turn in turns if f"{text} words" in turn and "<details" in turn]
+            assert hidden == (covered if cover == "on" else [])
+
+
 def test_a_severe_case_is_hidden_until_a_key(console: Console, enter: Enter) -> None:
     [case] = severe(console)
     ana = enter("ana")

@@ -25,6 +25,7 @@ from pipeline.review import audit_log
 from pipeline.review.accounts import sign_in, wellness
 from pipeline.review.accounts.accounts import ViewingLimits
 from pipeline.review.cases import appeals, eligibility, reading, user_reports
+from pipeline.review.cases.case_queue import Ranking
 from pipeline.review.cases.case_values import Choice, Filters
 from pipeline.review.database import Database, _url
 from pipeline.review.delivery import event_outbox
@@ -103,6 +104,21 @@ def test_moderators_work_on(database: Database) -> None:
         assert [hold.reason for hold in holds.active(connection)] == ["police 7"]
         assert [report.text for report in user_reports.of_case(connection, case_of(database, ""))] == ["他骂人"]
         assert audit_log.verify_chain(connection).broken is None
+
+
+def test_old_cases_have_their_place_in_the_queue(empty_url: str) -> None:
+    release.make_store(empty_url)
+    engine = create_engine(_url(empty_url))
+    with engine.begin() as connection:
+        for speaker, severity in (("pending", 3), ("undone", 0)):
+            values = {"label": "minor_safety", "severity": severity, "speaker": speaker}
+            sql = "UPDATE cases SET label = :label, severity = :severity WHERE speaker = :speaker"
+            connection.execute(text(sql).bindparams(**values))
+    engine.dispose()
+    with closing(Database(empty_url)) as opened:
+        cases = SqlReviewStore(opened).cases(Filters())
+    assert {one.rank for one in cases} == {0, 3, 4}
+    assert [one.rank for one in cases] == [Ranking({}).place(one.label, one.severity, 0)["rank"] for one in cases]
 
 
 def test_people_work_on(database: Database) -> None:

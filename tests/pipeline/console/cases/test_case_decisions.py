@@ -122,8 +122,8 @@ def test_similar_cases_are_decided_and_undone_together(console: Console, enter: 
 def test_the_decisions_before_the_last_one_can_be_undone_within_their_time(console: Console, enter: Enter) -> None:
     first, second, third = stored(console, 3)
     ana = enter("ana")
-    for one, chosen, seconds in ((first, "uphold", 7), (second, "dismiss", 3), (third, "uphold", 1)):
-        decide(ana, one, taken(ana, one), verdict=chosen)
+    for one, given, seconds in ((first, "uphold", 7), (second, "dismiss", 3), (third, "uphold", 1)):
+        decide(ana, one, taken(ana, one), verdict=given)
         console.clock.now += seconds
     answer = ana.post("/undo").text
     assert ("Undone: 1" in answer, 'data-seconds="6.0"' in answer, "No violation" in answer) == (True, True, True)

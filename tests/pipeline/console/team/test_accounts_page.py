@@ -9,13 +9,16 @@ import pytest
 from pydantic import SecretStr
 
 from pipeline.connect.api.api_access import ApiTokens
+from pipeline.console.console_app import create_app
 from pipeline.console.guard import COOKIE, HEADER
+from pipeline.console.services import open_services
 from pipeline.review import audit_log
 from pipeline.review.accounts import accounts, passwords
 from pipeline.review.accounts.accounts import INVITATION_SECONDS, Account
-from pipeline.settings import Api, ApiToken
+from pipeline.settings import Api, ApiToken, ReviewConsole, Settings
 from tests.builders import NOON, flag
 from tests.pipeline.console.conftest import Console, Enter
+from tests.pipeline.console.servers import served
 from tests.pipeline.review.people import PASSWORD
 
 LINK = re.compile(r'<p class="mono">(http[^<]+)</p>')
@@ -112,6 +115,20 @@ def test_a_refused_token_keeps_what_was_typed(enter: Enter, form: dict[str, str]
     assert f'name="name" value="{form["name"]}"' in refused.text
     assert f'name="until" value="{form["until"]}"' in refused.text
     assert ('value="cases" checked' in refused.text) == ("scopes" in form)
+
+
+def test_a_link_follows_the_port_and_warns_unless_the_settings_name_the_address(console: Console, enter: Enter) -> None:
+    answer = enter("ada").post("/accounts", data={"name": "zoe", "role": "lead"}).text
+    assert LINK.findall(answer)[0].startswith(f"{console.url}/invitation/")
+    assert "Set console.public_url" in answer
+    named = ReviewConsole(public_url="https://desk.example/")
+    settings = Settings(data_dir=console.evidence.parent, console=named)
+    with served(create_app(open_services(settings, console.database, console.clock))) as url:
+        token = console.cookie("ada")
+        sent = {HEADER: console.csrf(token), "cookie": f"{COOKIE}={token}"}
+        answer = httpx.post(f"{url}/accounts", data={"name": "yan", "role": "lead"}, headers=sent, timeout=60).text
+    assert LINK.findall(answer)[0].startswith("https://desk.example/invitation/")
+    assert "Set console.public_url" not in answer
 
 
 def test_a_link_ends_with_time_a_newer_link_or_its_account(console: Console, enter: Enter) -> None:
