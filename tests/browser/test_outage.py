@@ -33,7 +33,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def on_server(tmp_path: Path, server: Server, browser: Browser) -> Iterator[tuple[Stack, Sit]]:
     """A console on a PostgreSQL server of its own, and the seats at it."""
-    settings = Settings(data_dir=tmp_path, store={"url": server.url})  # type: ignore[arg-type] # pydantic reads it
+    settings = Settings(data_dir=tmp_path, store={"url": server.url})
     with closing(Database(settings.database_url)) as database:
         people.hire(database)
         with served(create_app(open_services(settings, database))) as url:
