@@ -55,8 +55,11 @@ export const outage = () => {
   outageEnds();
 };
 
-document.body.addEventListener("htmx:responseError", ({ detail }) => isOutage(detail.xhr.status) && outage());
-// What a page asks for by itself leaves no message behind: the banner goes when the outage is over.
-document.body.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  if (isOutage(detail.xhr.status) && detail.requestConfig.verb === "get") detail.shouldSwap = false;
+document.body.addEventListener("htmx:afterOnLoad", ({ detail }) => detail.successful && banner("outage"));
+document.body.addEventListener("htmx:beforeOnLoad", (event) => {
+  const { xhr, requestConfig } = event.detail;
+  if (!isOutage(xhr.status)) return;
+  outage();
+  // What a page asks for by itself leaves no message behind: the banner goes when the outage is over.
+  if (requestConfig.verb === "get" || !find("#conflict")) event.preventDefault();
 });

@@ -76,7 +76,11 @@ export const start = () => {
     goOn(() => htmx.ajax("POST", "/undo", { target: "#undo", swap: "innerHTML" }));
   });
   body.addEventListener("htmx:beforeSend", ({ detail }) => ends(detail.requestConfig) && begin(buttonOf(detail.requestConfig)));
-  body.addEventListener("htmx:beforeOnLoad", (event) => ends(event.detail.requestConfig) && (sent = ""));
+  body.addEventListener("htmx:beforeOnLoad", (event) => {
+    if (!ends(event.detail.requestConfig)) return;
+    sent = "";
+    if (isOutage(event.detail.xhr.status)) event.preventDefault(); // the strip says it
+  });
   const measured = ({ detail }) => {
     if (!detail.requestConfig.path.endsWith("/proposal") || find("#proposed.htmx-request")) return;
     find("#proposed")?.toggleAttribute("data-lost", !detail.successful);
@@ -100,9 +104,6 @@ export const start = () => {
     answered();
     const { status } = event.detail.xhr;
     if (status === 0 || status >= 500) notSent(status);
-  });
-  body.addEventListener("htmx:beforeSwap", ({ detail }) => {
-    if (ends(detail.requestConfig) && isOutage(detail.xhr.status)) detail.shouldSwap = false; // the strip says it
   });
   body.addEventListener("click", (event) => event.target.closest?.("#strip [data-again]") && sendAgain());
   body.addEventListener("retaken", sendAgain);
