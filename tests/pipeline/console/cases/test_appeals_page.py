@@ -102,6 +102,7 @@ def test_a_reported_case_shows_its_reports_and_can_be_taken(console: Console, en
     page = ben.post(f"/cases/{report.case}/open").text
     assert all(part in page for part in ("User reports", "he insults us", "cy", "The audio arrives in a few seconds."))
     console.clock.now += 5 * 3_600
+    ben = enter("ben")  # the session has ended
     page = ben.get(f"/cases/{report.case}").text
     assert ("The audio is late: 5 h so far." in page, "in a few seconds" in page) == (True, False)
     stale = ben.post(f"/cases/{report.case}/decision", data={"lease": "0", "version": "1", "verdict": "uphold"})
