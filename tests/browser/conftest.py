@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -24,7 +25,7 @@ from pipeline.review.cases.case_values import ClipPiece, Evidence
 from pipeline.review.database import Database
 from pipeline.review.evidence.evidence_store import EvidenceFolder, checksum
 from pipeline.review.review_store import SqlReviewStore
-from pipeline.settings import Settings
+from pipeline.settings import ReviewConsole, Settings
 from pipeline.speech.audio.encode import decode_flac, encode_opus_clip
 from tests.builders import NOON, flag
 from tests.pipeline.console.servers import served
@@ -154,9 +155,12 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 
 @contextmanager
-def running(folder: Path, mark: str = "") -> Iterator[Stack]:
-    """Run a console with its store in `folder`. Figures may take a minute, so that no page shows half of them."""
-    settings = Settings(data_dir=folder)
+def running(folder: Path, mark: str = "", **console: Any) -> Iterator[Stack]:
+    """Run a console with its store in `folder` and the settings `console`.
+
+    Figures may take a minute, so that no page shows half of them.
+    """
+    settings = Settings(data_dir=folder, console=ReviewConsole(**console))
     with pytest.MonkeyPatch.context() as patch, closing(Database(settings.database_url)) as database:
         patch.setattr(background_figures, "WAIT_SECONDS", 60.0)
         people.hire(database)

@@ -122,7 +122,15 @@ PARTS = frozenset(
     {
         # parts of a page, which htmx loads
         *("queue_rows", "search_rows", "search_preview", "similar_cases", "propose_measure", "case_notes", "move_form"),
-        *("people_now", "wellness_meter", "policy_judges", "backtest_progress", "figures_progress", "draft_progress"),
+        *(
+            "list_views",
+            "people_now",
+            "wellness_meter",
+            "policy_judges",
+            "backtest_progress",
+            "figures_progress",
+            "draft_progress",
+        ),
         # files, streams, JSON and redirects
         *(
             "static_file",
