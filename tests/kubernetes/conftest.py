@@ -1,7 +1,8 @@
 """A cluster for the chart: the one that KUBECONFIG names. `make kubernetes` runs these tests, `make test` does not.
 
-The tests start no image, so use a cluster with nodes of KWOK (https://kwok.sigs.k8s.io), where each pod becomes ready
-and each Job ends well. It needs the CRDs of KEDA and of the Prometheus operator, and KEDA itself for test_scaling.py.
+The tests start no image, so use a cluster with nodes of KWOK (https://kwok.sigs.k8s.io), where each pod becomes ready,
+and each Job and each pod of `helm test` ends well. It needs a volume of 60 GiB for many writers, the CRDs of KEDA and
+of the Prometheus operator, and KEDA itself for test_scaling.py.
 """
 
 import json

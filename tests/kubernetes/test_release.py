@@ -30,6 +30,9 @@ def ready(pods: dict[str, dict[str, Any]]) -> int:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_server_accepts_each_manifest(path: Path, namespace: Namespace) -> None:
     """`helm install --dry-run=server` does not ask the server."""
+    namespace.kubectl(
+        "create", "serviceaccount", "voxwarden"
+    )  # no dry run makes the one that the pods of the tests name
     manifests = namespace.helm("template", "voxwarden", str(CHART), *options([path]))
     namespace.kubectl("apply", "--dry-run=server", "--validate=strict", "--filename=-", given=manifests)
 
