@@ -468,6 +468,14 @@ def json_array(connection: Connection, *columns: ColumnElement[Any]) -> ColumnEl
     return (func.json_build_array if connection.dialect.name == "postgresql" else func.json_array)(*columns)
 
 
+def json_key(connection: Connection, *columns: ColumnElement[Any]) -> ColumnElement[str]:
+    """Return the columns of a row as the text of an array of JSON, for GROUP BY. No column may be a float.
+
+    For millions of rows: SQLite sorts them by one text twice as fast as by several columns.
+    """
+    return cast(json_array(connection, *columns), Text).label("key")
+
+
 def json_list(connection: Connection, value: ColumnElement[Any]) -> ColumnElement[str]:
     """Return the values of all rows of a group as the text of an array of JSON; on PostgreSQL, NULL without rows.
 
