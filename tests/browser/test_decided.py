@@ -1,6 +1,5 @@
 """What follows a decision, in a browser: a lead reopens the case or makes it golden; a harmless phrase is muted."""
 
-import re
 import time
 from pathlib import Path
 
@@ -63,11 +62,11 @@ def test_a_harmless_phrase_is_muted_in_its_room(browser: Browser, tmp_path: Path
     with running(tmp_path, undo_seconds=60.0) as stack, seats(stack, browser) as sit:
         case = stack.say(2)[1]
         room = stack.store.case(case).case.room
-        page = sit("ana", path=f"/cases/{case}")
+        page = sit("ana", path=f"/cases/{case}", viewport={"width": 1440, "height": 900})  # a strip with the offer
         page.keyboard.press("Enter")
         page.wait_for_selector("#decide")
         page.keyboard.press("2")
-        page.get_by_role("button", name="Ask a lead to mute here for 24 h “nudes”").click()
+        page.get_by_role("button", name="Ask a lead to mute here for 24 h").click()
         expect(page.locator(".mute-offer")).to_contain_text("Asked a lead to mute")
         assert violations(page) == []
         assert opens_a_case(stack, "before")
@@ -76,7 +75,7 @@ def test_a_harmless_phrase_is_muted_in_its_room(browser: Browser, tmp_path: Path
         phrase = lead.locator("#phrases tr", has_text="nudes")
         expect(phrase).to_contain_text("waits for a lead")
         phrase.get_by_role("button", name="Mute for 24 h").click()
-        expect(phrase).to_contain_text(re.compile("23 h left"))
+        expect(phrase).to_contain_text("23 h left")
         assert not opens_a_case(stack, "while")
         lead.goto(stack.url + profile_href("rooms", room))
         lead.get_by_role("button", name="End now").click()
