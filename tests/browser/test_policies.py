@@ -12,11 +12,11 @@ from pipeline.judge.labels import load_labels
 from pipeline.judge.policy_release import JudgeReport
 from pipeline.review.cases import deciding
 from pipeline.review.cases.case_values import Choice
-from pipeline.review.policies import judge_rules, versions
+from pipeline.review.policies import drafts, judge_rules, versions
 from pipeline.settings import Settings
 from tests.browser.conftest import Sit, Stack
 from tests.browser.policies import limit, with_limit
-from tests.browser.test_look import Theme, in_both_themes
+from tests.browser.test_look import Theme, in_both_themes, violations
 from tests.pipeline.judge.fakes import WordClassifier
 
 LOOK = {"viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce"}
@@ -151,3 +151,24 @@ def test_the_studio_fits_a_small_screen(stack: Stack, sit: Sit, width: int, heig
     for view in ("policy", "en", "diff"):
         page.goto(f"{stack.url}/policies/drafts/1?view={view}")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
+
+
+def test_a_draft_runs_as_a_shadow_and_is_dropped(stack: Stack, sit: Sit) -> None:
+    page = sit("lea", path="/policies")
+    page.locator("main input[name=title]").fill("Insults in English")
+    page.get_by_role("button", name="New draft").click()
+    page.get_by_role("button", name="Run as shadow").click()
+    page.wait_for_url("**/policies")
+    with stack.database.read() as connection:
+        [shadow] = versions.shadows(connection)
+    expect(page.locator("li", has_text=shadow.mark)).to_contain_text("No judge has reported counts yet")
+    assert violations(page) == []
+    page.get_by_role("button", name="End", exact=True).click()
+    expect(page.get_by_text("No shadow policy runs.")).to_be_visible()
+    page.get_by_role("link", name="Draft 1").click()
+    page.get_by_role("button", name="Drop draft").click()
+    expect(page.get_by_text("No open drafts.")).to_be_visible()
+    with stack.database.read() as connection:
+        assert versions.shadows(connection) == []
+        assert drafts.find_draft(connection, 1).state == "dropped"
+        assert versions.live_version(connection) is None

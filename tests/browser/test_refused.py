@@ -41,9 +41,35 @@ def code(stack: Stack, page: Page) -> None:
     page.click("[action='/me/totp'] .btn")
 
 
+def hold(stack: Stack, page: Page) -> None:
+    page.goto(f"{stack.url}/keeping")
+    page.fill("[name=subject]", "mika")
+    page.fill("[name=reason]", " ")
+    page.click("[action='/keeping/holds'] .btn")
+    expect(page.locator("[name=subject]")).to_have_value("mika")
+
+
+def view(stack: Stack, page: Page) -> None:
+    page.goto(f"{stack.url}/queue?label=fraud")
+    page.click("[popovertarget=views]")
+    page.click("[popovertarget=save-view]")
+    page.check("#save-view [name=shared]")
+    page.fill("#save-view [name=name]", " ")
+    page.click("#save-view .btn")
+    expect(page.locator("[aria-invalid=true]")).to_be_visible()
+    expect(page.locator("#save-view [name=shared]")).to_be_checked()
+
+
 @pytest.mark.parametrize("locale", ["en", "zh-CN"])
 @pytest.mark.parametrize(
-    ("who", "act", "field"), [("", invited, "password"), ("ada", duplicate, "name"), ("ada", code, "code")]
+    ("who", "act", "field"),
+    [
+        ("", invited, "password"),
+        ("ada", duplicate, "name"),
+        ("ada", code, "code"),
+        ("ada", hold, "reason"),
+        ("ada", view, "name"),
+    ],
 )
 def test_the_faulty_field_has_the_focus_and_its_reason(
     stack: Stack, sit: Sit, who: str, act: Callable[[Stack, Page], None], field: str, locale: str
