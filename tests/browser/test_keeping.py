@@ -66,9 +66,7 @@ def test_a_case_is_held_by_its_id_as_the_page_shows_it(stack: Stack, sit: Sit) -
     reason.fill("Court order 8")
     page.get_by_role("button", name="Add hold").click()
     expect(subject).to_be_focused()
-    expect(subject).to_have_accessible_description(
-        "No such case. It may have been deleted under the retention rules."
-    )
+    expect(subject).to_have_accessible_description("No such case. It may have been deleted under the retention rules.")
     assert violations(page) == []
     assert held(stack) == []
     subject.fill(f"#{case[:8].upper()}")

@@ -60,6 +60,17 @@ def view(stack: Stack, page: Page) -> None:
     expect(page.locator("#save-view [name=shared]")).to_be_checked()
 
 
+def lexicon(stack: Stack, page: Page) -> None:
+    page.goto(f"{stack.url}/policies")
+    page.fill("main [name=title]", "Insults")
+    page.click("main .page-head .btn")
+    page.goto(f"{stack.url}/policies/drafts/1?view=zh")
+    page.click("details:has([action$='/lexicons']) summary")
+    page.fill("[action$='/lexicons'] [name=name]", "en")
+    page.click("[action$='/lexicons'] .btn")
+    expect(page.locator("[action$='/lexicons'] [name=name]")).to_have_value("en")
+
+
 @pytest.mark.parametrize("locale", ["en", "zh-CN"])
 @pytest.mark.parametrize(
     ("who", "act", "field"),
@@ -69,6 +80,7 @@ def view(stack: Stack, page: Page) -> None:
         ("ada", code, "code"),
         ("ada", hold, "reason"),
         ("ada", view, "name"),
+        ("ada", lexicon, "name"),
     ],
 )
 def test_the_faulty_field_has_the_focus_and_its_reason(
