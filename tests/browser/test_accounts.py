@@ -149,4 +149,4 @@ def test_a_program_s_token_is_made_used_and_revoked(stack: Stack, sit: Sit) -> N
     assert httpx.post(f"{stack.url}/api/v1/reports", json=report, headers=bearer).status_code == 401
     with stack.database.read() as connection:
         [stored] = api_tokens.all_tokens(connection)
-    assert (stored.name, stored.scopes, stored.works(time.time())) == ("Our app", {"reports"}, False)
+    assert (stored.name, stored.scopes, stored.works(time.time())) == ("Our app", frozenset({"reports"}), False)

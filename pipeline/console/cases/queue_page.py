@@ -193,9 +193,7 @@ def delete_view(
 ) -> Response:
     """Delete a view of one's own."""
     account = session.account.name
-    return _changed_view(
-        request, services, view, name, lambda connection: views.remove_view(connection, view, account)
-    )
+    return _changed_view(request, services, view, name, lambda connection: views.remove_view(connection, view, account))
 
 
 def wanted_by(
