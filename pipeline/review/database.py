@@ -59,7 +59,7 @@ DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 RESTORE = "Restore it from a backup: docs/operate.md."
 
 BUSY_MILLISECONDS = 15_000
-"""How long a SQLite writer waits for another writer."""
+"""How long a writer waits for another writer. PostgreSQL would wait without an end."""
 
 FREE_MILLISECONDS = 2_000
 """How long `check_writable` waits for another writer of SQLite."""
@@ -194,6 +194,7 @@ class Database:
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         with self.write() as connection:
             if connection.dialect.name == "postgresql":
+                connection.execute(text("SET LOCAL lock_timeout = 0"))  # a migration of another process may take long
                 connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
             # Alembic reads the revision again under the lock, so the second of two processes changes nothing.
             config.attributes["connection"] = connection
@@ -393,11 +394,12 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
 
 
 def _prepare_postgres(connection: Any, record: object) -> None:
-    """Switch off JIT: it takes 350 ms to compile a query of the queue that then runs for 25 ms."""
+    """Limit the wait for locks. Switch off JIT: it takes 350 ms to compile a query of the queue that runs for 25 ms."""
     del record
     with connection.cursor() as cursor:
         cursor.execute("SET jit = off")
-    # psycopg began a transaction. The pool would roll it back, and the setting with it.
+        cursor.execute(f"SET lock_timeout = {BUSY_MILLISECONDS}")
+    # psycopg began a transaction. The pool would roll it back, and the settings with it.
     connection.commit()
 
 
