@@ -91,7 +91,7 @@ def draft_page(
     return page(request, "policy_draft.html", diff_runs=runs, beside=split and values["view"] == DIFF, **values)
 
 
-@router.post("/{number}")
+@router.post("/{number}", status_code=204)
 def save_draft(
     services: TheServices,
     session: Signed,
@@ -102,13 +102,13 @@ def save_draft(
     title: TitleForm = "",
     then: FileForm = "",
 ) -> Response:
-    """Save one text of a draft, and show the text `then`."""
+    """Save one text of a draft, and show the text `then`. 409 if somebody else has changed the draft meanwhile."""
     draft = _found(services, number)
     _save(services, session, draft, _with(draft.texts, file, _lines(text)), title.strip(), seen)
-    return RedirectResponse(f"/policies/drafts/{number}?view={then or file}", 303)
+    return _view(number, then or file)
 
 
-@router.post("/{number}/terms")
+@router.post("/{number}/terms", status_code=204)
 def add_terms(
     services: TheServices,
     session: Signed,
@@ -125,7 +125,7 @@ def add_terms(
     old = next((each.text for each in draft.texts.lexicons if each.name == file), "")
     texts = _with(draft.texts, file, rule_remarks.with_terms(old, label, level, terms.splitlines()))
     _save(services, session, draft, texts, draft.title, seen)
-    return RedirectResponse(f"/policies/drafts/{number}?view={file}", 303)
+    return _view(number, file)
 
 
 @router.post("/{number}/lexicons", response_class=HTMLResponse)
@@ -215,6 +215,11 @@ def cancel_backtest(services: TheServices, number: DraftNumber) -> Response:
         if run := backtests.backtest_of(connection, number):
             backtests.stop(connection, run, "cancelled", services.clock())
     return RedirectResponse(f"/policies/drafts/{number}?view={DIFF}", 303)
+
+
+def _view(number: int, name: str) -> Response:
+    """Let the page, which sent a form by htmx, show a text. After a refusal, what was typed is still there."""
+    return Response(status_code=204, headers={"HX-Redirect": f"/policies/drafts/{number}?view={name}"})
 
 
 def _found(services: Services, number: int) -> Draft:
