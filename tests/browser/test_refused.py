@@ -71,6 +71,16 @@ def lexicon(stack: Stack, page: Page) -> None:
     expect(page.locator("[action$='/lexicons'] [name=name]")).to_have_value("en")
 
 
+def assessment(stack: Stack, page: Page) -> None:
+    page.goto(f"{stack.url}/assessment/reports")
+    page.fill("[name=title]", "Harbour")
+    page.fill("[name=since]", "2026-01-02")
+    page.click("form:has([name=title]) .btn")
+    expect(page.locator("[aria-invalid=true]")).to_be_visible()
+    expect(page.locator("[name=title]")).to_have_value("Harbour")
+    expect(page.locator("[name=since]")).to_have_value("2026-01-02")
+
+
 @pytest.mark.parametrize("locale", ["en", "zh-CN"])
 @pytest.mark.parametrize(
     ("who", "act", "field"),
@@ -81,6 +91,7 @@ def lexicon(stack: Stack, page: Page) -> None:
         ("ada", hold, "reason"),
         ("ada", view, "name"),
         ("ada", lexicon, "name"),
+        ("ada", assessment, "until"),
     ],
 )
 def test_the_faulty_field_has_the_focus_and_its_reason(
