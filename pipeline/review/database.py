@@ -481,5 +481,10 @@ def json_list(connection: Connection, value: ColumnElement[Any]) -> ColumnElemen
 
 def fields_of(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
     """Return the columns of a row by name."""
-    # SQLAlchemy's names are a subclass of str, which msgspec does not accept as keys.
-    return {str(name): value for name, value in row._mapping.items()}
+    return dict(zip(_plain(row._fields), row, strict=True))
+
+
+@cache
+def _plain(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names as msgspec accepts them as keys: SQLAlchemy's are a subclass of str."""
+    return tuple(map(str, names))
