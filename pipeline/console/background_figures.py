@@ -6,6 +6,7 @@ one is there.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -33,6 +34,7 @@ from pipeline.settings import Settings
 K = TypeVar("K")
 T = TypeVar("T")
 State = tuple[float | None, ...]
+WeekValues = dict[tuple[str, str], float | None]  # by indicator and key
 
 KEEP_SECONDS = 300.0  # a result is kept for at least this long, whatever happens in the store
 KEEP_TIMES = 10.0  # it is kept for at least this many times as long as it took, so that readers cause a bounded load
@@ -40,6 +42,7 @@ WAIT_SECONDS = 2.0  # Seconds that a page waits for its first result. Then it sa
 STOP_SECONDS = 0.05  # pause between two attempts to interrupt a measurement
 TEAM_SECONDS = 10.0  # as KEEP_SECONDS for the team: a lead watches the queue at this moment
 MOST = 16  # the most results that are kept, and the most windows that wait
+FOR_EVER = math.inf  # a week that has ended stays as it was measured
 MOST_DRAFTS = 2  # a draft holds a digest of each record: about 100 MB with a million cases
 
 # Columns whose largest value grows when data for a figure arrive. People's decisions are in the audit log.
@@ -233,9 +236,9 @@ class Background(Generic[K, T]):
 
 
 class BackgroundFigures:
-    """The figures of windows, the measured parts of draft reports, and the figures of the team and of quality.
+    """The figures of windows, the parts of draft reports, and the figures of weeks, of the team and of quality.
 
-    One thread measures the first two, and another one measures the others.
+    One thread measures the first two, one the weeks, and one the others.
     """
 
     def __init__(self, database: Database, settings: Settings, labels: Labels, clock: Callable[[], float]) -> None:
@@ -257,7 +260,20 @@ class BackgroundFigures:
             clock,
             most=MOST_DRAFTS,
         )
-        # A second thread: these take seconds, and must not wait for a minute behind a window.
+        # Its own thread: thirteen weeks must not hold up the figures of a page.
+        self._weekly = ThreadPoolExecutor(1, "weeks")
+        self.weeks = Background[Window, WeekValues](
+            self._weekly,
+            database,
+            lambda connection, week: {
+                (figure.indicator, figure.key): figure.value
+                for figure in measure.computed(connection, week, chosen)
+                if not figure.split
+            },
+            clock,
+            FOR_EVER,
+        )
+        # A thread of their own, too: these take seconds, and must not wait for a minute behind a window.
         self._short = ThreadPoolExecutor(1, "quality")
         self.quality = Background[QualityQuestion, QualityFigures](
             self._short,
@@ -277,11 +293,11 @@ class BackgroundFigures:
 
     def close(self) -> None:
         """End the measurements in progress, and drop the others."""
-        pools = (self._pool, self._short)
+        pools = (self._pool, self._weekly, self._short)
         for pool in pools:
             # Drop the waiting jobs first, so that none of them starts when the running one is interrupted.
             pool.shutdown(wait=False, cancel_futures=True)
-        while any(each.interrupt() for each in (self.figures, self.drafts, self.quality, self.team)):
+        while any(each.interrupt() for each in (self.figures, self.drafts, self.weeks, self.quality, self.team)):
             time.sleep(STOP_SECONDS)  # between two queries there is nothing to interrupt
         for pool in pools:
             pool.shutdown()

@@ -85,7 +85,7 @@ def _sign_in(request: Request, error: NotSignedIn) -> Response:
         # The browser follows a 303 within the request, so htmx would put the login page into a part of this page.
         open_page = urlsplit(request.headers.get("hx-current-url", "")).path
         return Response(status_code=401, headers={"HX-Redirect": NotSignedIn(open_page or "/").login})
-    if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+    if "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(error.login, 303)
     return JSONResponse({"detail": error.detail}, 401)
 

@@ -1,11 +1,12 @@
 """Serves the scripts, styles and icons of the package, htmx included.
 
-All files are read and packed once, at the start. An address with the hash of all files, `/static/<hash>/<file>`, never
-changes its content, so the browser keeps it. The scripts import each other by relative addresses, so these have the
-hash, too. Without the hash, the browser asks each time, and gets 304 as long as the file is the same.
+All files are read, joined with the files that they import, and packed once, at the start. An address with the hash of
+all files, `/static/<hash>/<file>`, never changes its content, so the browser keeps it. Without the hash, the browser
+asks each time, and gets 304 as long as the file is the same.
 """
 
 import gzip
+import re
 from functools import cache
 from hashlib import sha256
 from pathlib import Path as File
@@ -19,6 +20,10 @@ from pipeline.console.guard import Refused
 router = APIRouter()
 
 FOLDER = File(__file__).parent / "static"
+HTMX = "htmx.min.js"  # no module: it makes a global name
+IMPORT = re.compile(r'^@?import (?:{ (?P<names>.+) } from )?"\./(?P<file>\w+\.(?:js|css))";\n', re.MULTILINE)
+EXPORT = re.compile(r"^export const (\w+)", re.MULTILINE)
+COMMENT = re.compile(r"^ *(?://.*|/\*(?:.|\n)*?\*/)\n", re.MULTILINE)
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 BEST = 9  # the level of gzip for files: they are packed only once
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -74,11 +79,40 @@ def accepts_gzip(request: Request) -> bool:
 @cache
 def files() -> dict[str, StaticFile]:
     """Return the files by name."""
-    found = {file.name: file.read_bytes() for file in sorted(FOLDER.iterdir()) if file.suffix in TYPES}
+    found = {file.name: joined(file.name).encode() for file in sorted(FOLDER.iterdir()) if file.suffix in TYPES}
     return {
         name: StaticFile(TYPES[File(name).suffix], content, gzipped(content, BEST), sha256(content).hexdigest()[:16])
         for name, content in found.items()
     }
+
+
+def joined(name: str) -> str:
+    """Return a file behind the files that it imports, without comments: a page needs few and small requests.
+
+    Two scripts of one page that import the same module have a copy each.
+    """
+    parts: dict[str, str] = {}
+    _add(name, parts)
+    return "".join(parts.values())
+
+
+def _add(name: str, parts: dict[str, str]) -> None:
+    text = COMMENT.sub("", (FOLDER / name).read_text(encoding="utf-8"))
+    for found in IMPORT.finditer(text):
+        if found["file"] not in parts:
+            _add(found["file"], parts)
+    parts[name] = _scope(name, text) if name.endswith(".js") and name != HTMX else IMPORT.sub("", text)
+
+
+def _scope(name: str, text: str) -> str:
+    """Return a module as a constant: a function with the module's text returns the names that it exports."""
+    body = EXPORT.sub(r"const \1", IMPORT.sub(_import, text))
+    return f"const ${File(name).stem} = (() => {{\n{body}return {{ {', '.join(EXPORT.findall(text))} }};\n}})();\n"
+
+
+def _import(found: re.Match[str]) -> str:
+    names = found["names"]
+    return f"const {{ {names.replace(' as ', ': ')} }} = ${File(found['file']).stem};\n" if names else ""
 
 
 @cache

@@ -11,6 +11,7 @@ from pipeline.console.services import Services, Signed, TheServices, load_of
 from pipeline.review.accounts import accounts, wellness
 from pipeline.review.accounts.accounts import ViewingLimits
 from pipeline.review.accounts.sign_in import LoginSession
+from pipeline.review.cases import leases
 
 router = APIRouter(prefix="/wellness")
 
@@ -93,8 +94,14 @@ def listened(
 
 @router.post("/break")
 def take_break(services: TheServices, session: Signed, on: Annotated[Literal["yes", "no"], Form()] = "yes") -> Response:
-    """Start or end a break. During the break, the person's lease stays valid for up to 30 minutes."""
+    """Start or end a break. During the break, the person's lease stays valid for up to 30 minutes.
+
+    After it, the page of that case opens: the list passes over cases that somebody holds.
+    """
+    name, now = session.account.name, services.clock()
     act = wellness.start_break if on == "yes" else wellness.end_break
     with services.database.write() as connection:
-        act(connection, session.account.name, services.clock())
-    return RedirectResponse("/wellness" if on == "yes" else "/queue", 303)
+        act(connection, name, now)
+        lease = leases.held_by(connection, name, now)
+    back = f"/cases/{lease.case_id}" if lease else "/queue"
+    return RedirectResponse("/wellness" if on == "yes" else back, 303)

@@ -59,7 +59,7 @@ DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 RESTORE = "Restore it from a backup: docs/operate.md."
 
 BUSY_MILLISECONDS = 15_000
-"""How long a SQLite writer waits for another writer."""
+"""How long a writer waits for another writer. PostgreSQL would wait without an end."""
 
 FREE_MILLISECONDS = 2_000
 """How long `check_writable` waits for another writer of SQLite."""
@@ -194,6 +194,7 @@ class Database:
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         with self.write() as connection:
             if connection.dialect.name == "postgresql":
+                connection.execute(text("SET LOCAL lock_timeout = 0"))  # a migration of another process may take long
                 connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
             # Alembic reads the revision again under the lock, so the second of two processes changes nothing.
             config.attributes["connection"] = connection
@@ -393,11 +394,12 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
 
 
 def _prepare_postgres(connection: Any, record: object) -> None:
-    """Switch off JIT: it takes 350 ms to compile a query of the queue that then runs for 25 ms."""
+    """Limit the wait for locks. Switch off JIT: it takes 350 ms to compile a query of the queue that runs for 25 ms."""
     del record
     with connection.cursor() as cursor:
         cursor.execute("SET jit = off")
-    # psycopg began a transaction. The pool would roll it back, and the setting with it.
+        cursor.execute(f"SET lock_timeout = {BUSY_MILLISECONDS}")
+    # psycopg began a transaction. The pool would roll it back, and the settings with it.
     connection.commit()
 
 
@@ -487,5 +489,10 @@ def json_list(connection: Connection, value: ColumnElement[Any]) -> ColumnElemen
 
 def fields_of(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
     """Return the columns of a row by name."""
-    # SQLAlchemy's names are a subclass of str, which msgspec does not accept as keys.
-    return {str(name): value for name, value in row._mapping.items()}
+    return dict(zip(_plain(row._fields), row, strict=True))
+
+
+@cache
+def _plain(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names as msgspec accepts them as keys: SQLAlchemy's are a subclass of str."""
+    return tuple(map(str, names))

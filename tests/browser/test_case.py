@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from pipeline.contract.messages import Hit
+from pipeline.review.search import views
 from tests.browser.conftest import Sit, Stack
 from tests.browser.test_look import violations
 from tests.builders import NOON, sound_flag
@@ -53,7 +54,7 @@ def test_a_label_is_found_by_its_characters_and_nothing_says_so(stack: Stack, si
     assert page.input_value("#decide [name=label]") == ""
 
 
-def test_a_view_of_the_queue_is_saved_and_opened_in_its_menu(stack: Stack, sit: Sit) -> None:
+def test_a_view_of_the_queue_is_saved_shared_renamed_and_deleted(stack: Stack, sit: Sit) -> None:
     stack.say(6)
     page = sit("ana", path="/queue?label=fraud")
     expect(page.locator("#rows .row")).to_have_count(1)
@@ -71,6 +72,22 @@ def test_a_view_of_the_queue_is_saved_and_opened_in_its_menu(stack: Stack, sit: 
     theirs.get_by_role("link", name="Money").click()
     expect(theirs.locator("#queue-title")).to_have_text("Money")
     expect(theirs.locator("#rows .row")).to_have_count(1)
+    page.get_by_role("button", name="Part of the queue").click()
+    page.get_by_role("button", name="Change").click()
+    own = page.locator("#own-views")
+    assert violations(page) == []
+    own.get_by_label("Name").fill("Scams")
+    own.get_by_label("Share with the team").uncheck()
+    own.get_by_role("button", name="Save").click()
+    expect(page.locator("#queue-title")).to_have_text("Scams")
+    theirs.reload()
+    expect(theirs.locator("#queue-title")).to_have_text("All cases")
+    page.get_by_role("button", name="Part of the queue").click()
+    page.get_by_role("button", name="Change").click()
+    own.get_by_role("button", name="Delete Scams").click()
+    expect(page.locator("#queue-title")).to_have_text("All cases")
+    with stack.database.read() as connection:
+        assert views.visible(connection, "ana", "queue") == []
 
 
 def test_a_banned_recording_is_marked_in_the_player_and_played(stack: Stack, sit: Sit) -> None:

@@ -143,7 +143,7 @@ def test_the_list_has_every_page() -> None:
     assert not pages & PARTS
 
 
-@each(*(place for place in PLACES if place.name != "report-draft"))  # test_report.py looks at a whole report
+@each(*PLACES)
 @pytest.mark.parametrize("locale", ["en", "zh-CN"])
 def test_axe_finds_nothing_and_a_phone_fits(visit: Visit, place: Place, locale: str) -> None:
     page = visit.to(place, locale)
@@ -151,7 +151,9 @@ def test_axe_finds_nothing_and_a_phone_fits(visit: Visit, place: Place, locale: 
     if folder := os.environ.get("VOXWARDEN_SCREENSHOTS"):
         picture(page, Path(folder), place.name, locale)
     page.set_viewport_size(PHONE)
-    wide = page.evaluate("document.documentElement.scrollWidth")
+    wide, high = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+    page.set_viewport_size({"width": PHONE["width"], "height": 2 * high})  # the bars must not cover a part of a field
+    wrong += violations(page)
     page.set_viewport_size(SIZE)
     assert wrong == []
     assert wide <= PHONE["width"]
@@ -163,6 +165,58 @@ def test_names_and_texts_of_people_are_isolated(marked: Visit, place: Place) -> 
     count, loose = marked.to(place, "en").evaluate(LOOSE, REVERSED[0])
     assert loose == []
     assert (count == 0) == (place.name in NO_NAMES)
+
+
+CASE = Place(name="case", endpoint="", path="/queue", keys=("j",), ready="#decide")
+QUEUE = Place(name="queue", endpoint="", path="/queue?label=fraud", ready=".row")
+SEARCH = Place(name="search", endpoint="", path="/search?q=dirt", ready="#results li")
+SPEAKER = Place(name="speaker", endpoint="", path="{speaker}")
+SKILLS = Place(name="skills", endpoint="", path="/skills", ready="#people-now table")
+EVERYWHERE = Place(name="page", endpoint="", path="/audit")
+MENUS: tuple[tuple[Place, tuple[str, ...], str], ...] = (
+    # a place, what opens the menu there (a selector to click, or a key), and the menu
+    (EVERYWHERE, ("[popovertarget=me-menu]",), "#me-menu"),
+    (EVERYWHERE, ("Control+k", "d"), "#palette-list [role=option]"),
+    (EVERYWHERE, ("?",), "#help"),
+    (QUEUE, ("[popovertarget=filters]",), "#filters"),
+    (QUEUE, ("[popovertarget=views]",), "#views"),
+    (QUEUE, ("[popovertarget=views]", "[popovertarget=save-view]"), "#save-view"),
+    (QUEUE, ("[popovertarget=views]", "[popovertarget=own-views]"), "#own-views"),
+    (QUEUE, ("M",), "#move .primary"),
+    (SPEAKER, ("[popovertarget=hold]",), "#hold"),
+    (SKILLS, ("[popovertarget=skills-2]",), "#skills-2"),
+    (CASE, ("l",), "#picker-label"),
+    (CASE, ("r",), "#picker-reason"),
+    (CASE, ("n",), "#picker-note"),
+    (CASE, ("x",), "#like-title"),
+)
+ONLY_WIDE = (
+    (EVERYWHERE, ("[popovertarget=admin-menu]",), "#admin-menu"),
+    (SEARCH, ("[popovertarget=own-views]",), "#own-views"),
+    (CASE, ("A",), "#move .primary"),
+)
+ONLY_PHONE = ((EVERYWHERE, ("[popovertarget=more-menu]",), "#more-menu"),)
+
+
+@pytest.mark.parametrize(
+    ("size", "menu"),
+    [(SIZE, menu) for menu in MENUS + ONLY_WIDE] + [(PHONE, menu) for menu in MENUS + ONLY_PHONE],
+    ids=lambda value: value["width"] if isinstance(value, dict) else f"{value[0].name}-{value[2].split()[0]}",
+)
+def test_axe_finds_nothing_in_an_open_menu(
+    visit: Visit, size: ViewportSize, menu: tuple[Place, tuple[str, ...], str]
+) -> None:
+    place, steps, shown = menu
+    page = visit.to(place, "en")
+    page.set_viewport_size(size)
+    for step in steps:
+        page.click(step) if step.startswith("[") else page.keyboard.press(step)
+    page.wait_for_selector(shown)
+    wrong = in_both_themes(page)
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    page.set_viewport_size(SIZE)
+    assert wrong == []
+    assert wide <= size["width"]
 
 
 def test_axe_finds_nothing_while_a_case_is_decided(stack: Stack, sit: Sit) -> None:

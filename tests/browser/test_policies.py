@@ -12,11 +12,11 @@ from pipeline.judge.labels import load_labels
 from pipeline.judge.policy_release import JudgeReport
 from pipeline.review.cases import deciding
 from pipeline.review.cases.case_values import Choice
-from pipeline.review.policies import judge_rules, versions
+from pipeline.review.policies import drafts, judge_rules, versions
 from pipeline.settings import Settings
 from tests.browser.conftest import Sit, Stack
 from tests.browser.policies import limit, with_limit
-from tests.browser.test_look import Theme, in_both_themes
+from tests.browser.test_look import Theme, in_both_themes, violations
 from tests.pipeline.judge.fakes import WordClassifier
 
 LOOK = {"viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce"}
@@ -73,13 +73,13 @@ def write(page: Page, url: str, theme: Theme, picture: Path) -> None:
     expect(page.locator("#remarks .ok")).to_be_visible()
     expect(text).to_have_value(good)
     text.fill(with_limit(good, "abuse", 0.75))
-    page.locator("#editor .btn.primary").click()
-    page.wait_for_url("**/drafts/1?view=policy")
+    with page.expect_navigation(url="**/drafts/1?view=policy"):
+        page.locator("#editor .btn.primary").click()
     page.goto(f"{url}?view=en")
     text.fill(text.input_value().replace("groups:", TERM, 1))
     expect(page.locator("#remarks .warn")).to_have_count(1)
-    page.locator("#editor .btn.primary").click()
-    page.wait_for_url("**/drafts/1?view=en")
+    with page.expect_navigation(url="**/drafts/1?view=en"):
+        page.locator("#editor .btn.primary").click()
     try_sentence(page)
     page.evaluate("scrollTo(0, 0)")  # or the top bar lies over the tabs
     assert in_both_themes(page, theme) == []
@@ -151,3 +151,43 @@ def test_the_studio_fits_a_small_screen(stack: Stack, sit: Sit, width: int, heig
     for view in ("policy", "en", "diff"):
         page.goto(f"{stack.url}/policies/drafts/1?view={view}")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
+
+
+def test_a_text_that_somebody_else_has_changed_is_refused_and_stays(stack: Stack, sit: Sit) -> None:
+    page = sit("lea", path="/policies")
+    page.locator("main input[name=title]").fill("Insults in English")
+    page.get_by_role("button", name="New draft").click()
+    other = sit("ada", path="/policies/drafts/1?view=policy")
+    text = page.locator("#text")
+    mine = with_limit(text.input_value(), "abuse", 0.71)
+    text.fill(mine)
+    other.locator("#text").fill(with_limit(other.locator("#text").input_value(), "abuse", 0.72))
+    with other.expect_navigation():
+        other.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#conflict [role=alert]")).to_contain_text("ada has changed this draft meanwhile.")
+    expect(text).to_have_value(mine)
+    assert violations(page) == []
+    with stack.database.read() as connection:
+        assert limit(drafts.find_draft(connection, 1).texts.policy, "abuse") == "0.72"
+
+
+def test_a_draft_runs_as_a_shadow_and_is_dropped(stack: Stack, sit: Sit) -> None:
+    page = sit("lea", path="/policies")
+    page.locator("main input[name=title]").fill("Insults in English")
+    page.get_by_role("button", name="New draft").click()
+    page.get_by_role("button", name="Run as shadow").click()
+    page.wait_for_url("**/policies")
+    with stack.database.read() as connection:
+        [shadow] = versions.shadows(connection)
+    expect(page.locator("li", has_text=shadow.mark)).to_contain_text("No judge has reported counts yet")
+    assert violations(page) == []
+    page.get_by_role("button", name="End", exact=True).click()
+    expect(page.get_by_text("No shadow policy runs.")).to_be_visible()
+    page.get_by_role("link", name="Draft 1").click()
+    page.get_by_role("button", name="Drop draft").click()
+    expect(page.get_by_text("No open drafts.")).to_be_visible()
+    with stack.database.read() as connection:
+        assert versions.shadows(connection) == []
+        assert drafts.find_draft(connection, 1).state == "dropped"
+        assert versions.live_version(connection) is None

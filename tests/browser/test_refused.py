@@ -41,9 +41,58 @@ def code(stack: Stack, page: Page) -> None:
     page.click("[action='/me/totp'] .btn")
 
 
+def hold(stack: Stack, page: Page) -> None:
+    page.goto(f"{stack.url}/keeping")
+    page.fill("[name=subject]", "mika")
+    page.fill("[name=reason]", " ")
+    page.click("[action='/keeping/holds'] .btn")
+    expect(page.locator("[name=subject]")).to_have_value("mika")
+
+
+def view(stack: Stack, page: Page) -> None:
+    page.goto(f"{stack.url}/queue?label=fraud")
+    page.click("[popovertarget=views]")
+    page.click("[popovertarget=save-view]")
+    page.check("#save-view [name=shared]")
+    page.fill("#save-view [name=name]", " ")
+    page.click("#save-view .btn")
+    expect(page.locator("[aria-invalid=true]")).to_be_visible()
+    expect(page.locator("#save-view [name=shared]")).to_be_checked()
+
+
+def lexicon(stack: Stack, page: Page) -> None:
+    page.goto(f"{stack.url}/policies")
+    page.fill("main [name=title]", "Insults")
+    page.click("main .page-head .btn")
+    page.goto(f"{stack.url}/policies/drafts/1?view=zh")
+    page.click("details:has([action$='/lexicons']) summary")
+    page.fill("[action$='/lexicons'] [name=name]", "en")
+    page.click("[action$='/lexicons'] .btn")
+    expect(page.locator("[action$='/lexicons'] [name=name]")).to_have_value("en")
+
+
+def assessment(stack: Stack, page: Page) -> None:
+    page.goto(f"{stack.url}/assessment/reports")
+    page.fill("[name=title]", "Harbour")
+    page.fill("[name=since]", "2026-01-02")
+    page.click("form:has([name=title]) .btn")
+    expect(page.locator("[aria-invalid=true]")).to_be_visible()
+    expect(page.locator("[name=title]")).to_have_value("Harbour")
+    expect(page.locator("[name=since]")).to_have_value("2026-01-02")
+
+
 @pytest.mark.parametrize("locale", ["en", "zh-CN"])
 @pytest.mark.parametrize(
-    ("who", "act", "field"), [("", invited, "password"), ("ada", duplicate, "name"), ("ada", code, "code")]
+    ("who", "act", "field"),
+    [
+        ("", invited, "password"),
+        ("ada", duplicate, "name"),
+        ("ada", code, "code"),
+        ("ada", hold, "reason"),
+        ("ada", view, "name"),
+        ("ada", lexicon, "name"),
+        ("ada", assessment, "until"),
+    ],
 )
 def test_the_faulty_field_has_the_focus_and_its_reason(
     stack: Stack, sit: Sit, who: str, act: Callable[[Stack, Page], None], field: str, locale: str

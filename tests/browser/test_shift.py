@@ -14,12 +14,13 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import delete
 
 from pipeline.console.guard import COOKIE
-from pipeline.review.accounts import accounts
+from pipeline.review.accounts import accounts, wellness
 from pipeline.review.accounts.accounts import Preferences, ViewingLimits
 from pipeline.review.cases import leases
 from pipeline.review.quality import quality_checks
 from pipeline.review.tables.core import SESSIONS
 from tests.browser.conftest import Sit, Stack
+from tests.browser.test_look import violations
 
 EACH = 8
 """Cases of each person at each size."""
@@ -298,6 +299,37 @@ def test_similar_cases_are_decided_together_by_keyboard(stack: Stack, sit: Sit) 
     seat.press("u")
     expect(seat.page.locator(".row[data-done]")).to_have_count(0)
     assert [stack.store.case(case).case.status for case in alike] == ["pending"] * 3
+
+
+def test_a_break_keeps_the_case_until_its_end(stack: Stack, sit: Sit) -> None:
+    first, second = stack.say(2)
+    page = sit("ana")
+    page.keyboard.press("j")
+    page.wait_for_selector(f'.case[data-case="{first}"] #decide')
+    usual = lease_ends(stack, first)
+    page.get_by_role("button", name="ana: menu").click()
+    assert violations(page) == []
+    page.get_by_role("button", name="Start a break").click()
+    page.wait_for_url("**/wellness")
+    expect(page.get_by_role("status")).to_contain_text("Your case stays reserved for you")
+    assert lease_ends(stack, first) > usual + 600
+    colleague = sit("ben")
+    colleague.keyboard.press("j")
+    colleague.wait_for_selector(f'.case[data-case="{second}"] #decide')
+    page.locator("main").get_by_role("button", name="End the break").click()
+    page.wait_for_url(f"**/cases/{first}")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f'.case[data-case="{first}"] #decide')
+    page.keyboard.press("1")
+    expect(page.locator(f'.row[data-case="{first}"]')).to_have_attribute("data-done", "uphold")
+    with stack.database.read() as connection:
+        assert not wellness.is_resting(connection, "ana", time.time())
+
+
+def lease_ends(stack: Stack, case: str) -> float:
+    with stack.database.read() as connection:
+        lease = leases.lease_of(connection, case)
+    return lease.expires_at if lease else 0.0
 
 
 def test_two_tabs_of_one_person_do_not_take_each_other_s_case(stack: Stack, sit: Sit) -> None:

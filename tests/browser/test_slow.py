@@ -366,3 +366,20 @@ def test_keys_go_to_the_field_of_a_case_that_is_opening(stack: Stack, sit: Sit, 
     expect(page.locator(field)).to_be_focused()
     expect(page.locator(field)).to_have_value("1 s 2")
     assert verdicts(stack, order) == [None] * 4
+
+
+def test_a_first_visit_needs_few_bytes(stack: Stack, sit: Sit) -> None:
+    stack.say(60)
+    page = sit("ana", path="/healthz")
+    asked: list[Request] = []
+
+    def add(request: Request) -> None:  # Playwright does not take a method of a list
+        asked.append(request)
+
+    page.on("request", add)
+    page.goto(stack.url + "/queue")
+    page.wait_for_selector("body[data-live=on]")
+    page.wait_for_load_state("load")
+    assert len(asked) <= 12
+    ended = [request for request in asked if not request.url.endswith("/queue/live")]
+    assert sum(request.sizes()["responseBodySize"] for request in ended) <= 60 * 1024

@@ -1,5 +1,6 @@
 """What the assessment pages share: rendering, the window of the figures, and how old the figures are."""
 
+import itertools
 import json
 from datetime import date, datetime, timedelta, tzinfo
 from functools import partial
@@ -24,6 +25,7 @@ from pipeline.review.quality.statistics import Interval
 
 router = APIRouter(prefix="/assessment/measuring")
 DAYS = ("30", "90")
+WEEKS = 13  # a quarter
 
 AssessmentId = Annotated[str, Path(pattern=r"^\d{4}-\d{1,6}$")]
 Day = Annotated[date | None, Query(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
@@ -145,6 +147,13 @@ def window_of(since: date, until: date, now: float, zone: tzinfo) -> Window:
             text="window_empty",
         )
     return window
+
+
+def last_weeks(now: float, zone: tzinfo) -> list[Window]:
+    """Return the WEEKS last weeks that have ended, the oldest first. A week begins on Monday."""
+    today = _day_of(now, zone)
+    mondays = [today - timedelta(days=today.weekday() + 7 * n) for n in range(WEEKS, -1, -1)]
+    return [Window(_midnight(first, zone), _midnight(after, zone)) for first, after in itertools.pairwise(mondays)]
 
 
 def _number(language: Language, value: float, unit: Unit) -> str:

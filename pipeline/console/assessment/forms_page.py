@@ -91,7 +91,7 @@ def save_answer(
 
 def _problem(request: Request, field: str, seen: float | None, status: int, **values: Any) -> Response:
     """Show below the field what is wrong, or the newer answer. The text that the person entered stays."""
-    shown = assessment_page(request, "assessment_unsaved.html", seen=seen, **values)
+    shown = assessment_page(request, "assessment_unsaved.html", status=status, seen=seen, **values)
     # The answer goes below the field. In its place, it would replace the text that the person entered.
-    headers = {"HX-Retarget": f"#problem-{field}", "HX-Reswap": "innerHTML"}
-    return HTMLResponse(shown.body, status, headers)
+    shown.headers.update({"HX-Retarget": f"#problem-{field}", "HX-Reswap": "innerHTML"})
+    return shown

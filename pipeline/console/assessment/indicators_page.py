@@ -18,10 +18,18 @@ from pipeline.assessment.report import assessments, figure_rows, wording
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.gather import OF_DRILLS
 from pipeline.base.errors import DependencyError
-from pipeline.console.assessment.assessment_pages import DAYS, TheWindow, assessment_page, report_language
+from pipeline.console.assessment.assessment_pages import (
+    DAYS,
+    TheWindow,
+    assessment_page,
+    last_weeks,
+    report_language,
+    report_zone,
+)
 from pipeline.console.background_figures import Look
 from pipeline.console.guard import Refused
-from pipeline.console.services import TheServices
+from pipeline.console.services import Services, TheServices
+from pipeline.console.team.quality_charts import SparkChart, spark
 from pipeline.review.cases import reading
 from pipeline.review.delivery import room_counts
 from pipeline.review.delivery.speech_tallies import HOUR
@@ -129,6 +137,7 @@ def indicators_page(
         unaudited=unaudited(figures),
         advice=audit_advice(figures, chosen.window),
         counts=[(state, counts[state]) for state in STATES],
+        weeks=weekly(services, rows),
         chosen=chosen,
         begun=begun,
         hour=HOUR,
@@ -205,6 +214,17 @@ def indicator_rows(figures: Sequence[Figure], drills: bool) -> list[FigureRow]:
     return [
         row for each in shown for row in _figure_rows(each, figures) if row.main or row.figure.threshold is not None
     ]
+
+
+def weekly(services: Services, rows: Sequence[FigureRow]) -> dict[tuple[str, str], SparkChart]:
+    """Return the charts of the last weeks for the rows with at least two values; none before all weeks are measured."""
+    weeks = [services.background.weeks.look(week).kept for week in last_weeks(services.clock(), report_zone(services))]
+    measured = [kept.value for kept in weeks if kept]
+    if len(measured) < len(weeks):
+        return {}
+    names = [(row.indicator.id, row.figure.key) for row in rows]
+    charts = {name: spark([values.get(name) for values in measured]) for name in names}
+    return {name: chart for name, chart in charts.items() if chart}
 
 
 def by_article(found: Sequence[FigureRow]) -> dict[str, list[FigureRow]]:

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
@@ -17,11 +18,12 @@ from pipeline.assessment.report.content import AssessmentReport
 from pipeline.assessment.report.gather import Measurement
 from pipeline.assessment.report.wording import Language
 from pipeline.base import signing
-from pipeline.base.errors import DependencyError
+from pipeline.base.errors import DependencyError, InputError
 from pipeline.console.assessment import indicators_page
 from pipeline.console.assessment.assessment_pages import AssessmentId, assessment_page, go, report_zone, window_of
 from pipeline.console.background_figures import Look
 from pipeline.console.fields import DayForm, NameForm, NoteForm
+from pipeline.console.rendering import explain
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.review import audit_log
 
@@ -50,23 +52,34 @@ class Opened(Struct, frozen=True):
 @router.get("", response_class=HTMLResponse)
 def reports_page(request: Request, services: TheServices) -> Response:
     """List the assessments, newest first."""
-    with services.database.read() as connection:
-        found = assessments.all_assessments(connection)
-    return assessment_page(request, "assessment_reports.html", assessments=found)
+    return _list(request, services)
 
 
-@router.post("")
+@router.post("", response_class=HTMLResponse)
 def open_assessment(
     request: Request,
     services: TheServices,
     session: Signed,
-    title: NameForm,
+    title: NameForm = "",
     since: DayForm = None,
     until: DayForm = None,
 ) -> Response:
-    """Open an assessment of the service `title`. Without dates, its window is the last 90 days."""
+    """Open an assessment of the service `title`. Without dates, its window is the last 90 days.
+
+    422 without a title, with one day only, and for an empty window.
+    """
     now, zone = services.clock(), report_zone(services)
-    window = window_of(since, until, now, zone) if since and until else assessments.default_window(now)
+    try:
+        if not title.strip():
+            raise InputError("The service has no name", "Give its name.", text="service_name")
+        if (since is None) != (until is None):
+            raise InputError("The window has one day", "Give both days, or neither.", text="window_half")
+        window = window_of(since, until, now, zone) if since and until else assessments.default_window(now)
+    except InputError as error:
+        field = "title" if error.text == "service_name" else "since" if until or not since else "until"
+        return _list(
+            request, services, {field: explain(request, error)}, {"title": title, "since": since, "until": until}
+        )
     with services.database.write() as connection:
         made = assessments.open_one(connection, title, window, session.account.name, now, zone)
         forms.answer(connection, made.id, {"service_name": title}, session.account.name, now)
@@ -152,6 +165,22 @@ def finish_report(
     with services.database.write() as connection:
         assessments.freeze(connection, made, found.look.kept.value.frozen())
     return go(request, f"/assessment/reports/{made.id}")
+
+
+def _list(
+    request: Request,
+    services: Services,
+    wrong: Mapping[str, str] | None = None,
+    typed: Mapping[str, Any] | None = None,
+) -> Response:
+    """Show the list. `wrong` has the reason by refused field, and `typed` what stood in a refused form."""
+    with services.database.read() as connection:
+        found = assessments.all_assessments(connection)
+    values = {"assessments": found, "wrong": wrong or {}, "typed": typed or {"title": "", "since": None, "until": None}}
+    shown = assessment_page(request, "assessment_reports.html", status=422 if wrong else 200, **values)
+    if wrong:  # only the pane changes, because htmx sent the form
+        shown.headers.update({"HX-Retarget": "#pane", "HX-Reselect": "#pane", "HX-Reswap": "outerHTML"})
+    return shown
 
 
 def _find(services: Services, assessment: str) -> Assessment:

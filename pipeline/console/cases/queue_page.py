@@ -1,7 +1,7 @@
 """The page of the queue: open cases, the next pages of the list, live updates, and saved views of queue and search."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Any, get_args
@@ -13,9 +13,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response, Streamin
 from msgspec import Struct
 from sqlalchemy import Connection
 
+from pipeline.base.errors import CaseError
 from pipeline.console.cases.marked_text import TextPiece, excerpt
 from pipeline.console.fields import NO_CONTROL, NameQuery
-from pipeline.console.rendering import page
+from pipeline.console.rendering import explain, page
 from pipeline.console.services import Services, Signed, TheServices, load_of
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.accounts import wellness
@@ -25,7 +26,7 @@ from pipeline.review.cases import assigning, case_queue, eligibility, leases, sp
 from pipeline.review.cases.case_queue import QueueFilter
 from pipeline.review.cases.case_values import Case, Place
 from pipeline.review.search import views
-from pipeline.review.search.views import ViewPage
+from pipeline.review.search.views import SavedView, ViewPage
 
 router = APIRouter()
 
@@ -145,37 +146,54 @@ def list_views(services: TheServices, session: Signed) -> list[dict[str, str]]:
     return [{"name": view.name, "href": view.href} for view in found]
 
 
-@router.post("/views")
+@router.post("/views", status_code=204)
 def save_view(
+    request: Request,
     services: TheServices,
     session: Signed,
-    name: ViewName,
     page: Annotated[ViewPage, Form()],
+    name: ViewName = "",
     query: QueryString = "",
     shared: Shared = False,
 ) -> Response:
     """Save a search or a filter of the queue under a name."""
-    with services.database.write() as connection:
-        view = views.save_view(connection, session.account.name, name, page, query, shared, services.clock())
-    return RedirectResponse(view.href, 303)
+    account, now = session.account.name, services.clock()
+    return _changed_view(
+        request,
+        services,
+        "new",
+        name,
+        lambda connection: views.save_view(connection, account, name, page, query, shared, now),
+    )
 
 
-@router.post("/views/{view}")
+@router.post("/views/{view}", status_code=204)
 def change_view(
-    services: TheServices, session: Signed, view: ViewId, name: ViewName, shared: Shared = False
+    request: Request,
+    services: TheServices,
+    session: Signed,
+    view: ViewId,
+    name: ViewName = "",
+    shared: Shared = False,
 ) -> Response:
     """Rename a view of one's own, and share it with the team or not."""
-    with services.database.write() as connection:
-        changed = views.change_view(connection, view, session.account.name, name, shared)
-    return RedirectResponse(changed.href, 303)
+    account = session.account.name
+    return _changed_view(
+        request,
+        services,
+        view,
+        name,
+        lambda connection: views.change_view(connection, view, account, name, shared),
+    )
 
 
-@router.post("/views/{view}/delete")
-def delete_view(services: TheServices, session: Signed, view: ViewId) -> Response:
+@router.post("/views/{view}/delete", status_code=204)
+def delete_view(
+    request: Request, services: TheServices, session: Signed, view: ViewId, name: ViewName = ""
+) -> Response:
     """Delete a view of one's own."""
-    with services.database.write() as connection:
-        gone = views.remove_view(connection, view, session.account.name)
-    return RedirectResponse(gone.href, 303)
+    account = session.account.name
+    return _changed_view(request, services, view, name, lambda connection: views.remove_view(connection, view, account))
 
 
 def wanted_by(
@@ -235,6 +253,24 @@ def rows_of(
         QueueRow(case, excerpt(case), strikes.get(case.speaker, 0), holders.get(case.id, ""), owners.get(case.id, ""))
         for case in cases
     ]
+
+
+def _changed_view(
+    request: Request, services: Services, of: str, name: str, change: Callable[[Connection], SavedView]
+) -> Response:
+    """Change a view, and let the page, which sent a form by htmx, go to it.
+
+    422 with the field of the name, and the reason beside it, for the form of the view `of`; `new` is the form that
+    saves one.
+    """
+    try:
+        with services.database.write() as connection:
+            view = change(connection)
+    except CaseError as error:
+        answer = page(request, "view_name.html", 422, of=of, name=name, wrong={f"name-{of}": explain(request, error)})
+        answer.headers.update({"HX-Retarget": f"#name-{of}", "HX-Reswap": "outerHTML"})
+        return answer
+    return Response(status_code=204, headers={"HX-Redirect": view.href})
 
 
 def _counts(connection: Connection, wanted: QueueFilter, values: dict[str, Any], now: float) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from pipeline.console.cases.marked_text import TextPiece, cut, marked
 from pipeline.console.fields import NO_CONTROL, NO_NUL
 from pipeline.console.policy.policies_page import DraftNumber, ShaForm, TitleForm, live_now, version_of
 from pipeline.console.policy.policy_difference import difference, runs
-from pipeline.console.rendering import page
+from pipeline.console.rendering import page, reader_language
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Flag
 from pipeline.judge import rule_remarks
@@ -91,7 +91,7 @@ def draft_page(
     return page(request, "policy_draft.html", diff_runs=runs, beside=split and values["view"] == DIFF, **values)
 
 
-@router.post("/{number}")
+@router.post("/{number}", status_code=204)
 def save_draft(
     services: TheServices,
     session: Signed,
@@ -102,13 +102,13 @@ def save_draft(
     title: TitleForm = "",
     then: FileForm = "",
 ) -> Response:
-    """Save one text of a draft, and show the text `then`."""
+    """Save one text of a draft, and show the text `then`. 409 if somebody else has changed the draft meanwhile."""
     draft = _found(services, number)
     _save(services, session, draft, _with(draft.texts, file, _lines(text)), title.strip(), seen)
-    return RedirectResponse(f"/policies/drafts/{number}?view={then or file}", 303)
+    return _view(number, then or file)
 
 
-@router.post("/{number}/terms")
+@router.post("/{number}/terms", status_code=204)
 def add_terms(
     services: TheServices,
     session: Signed,
@@ -125,17 +125,27 @@ def add_terms(
     old = next((each.text for each in draft.texts.lexicons if each.name == file), "")
     texts = _with(draft.texts, file, rule_remarks.with_terms(old, label, level, terms.splitlines()))
     _save(services, session, draft, texts, draft.title, seen)
-    return RedirectResponse(f"/policies/drafts/{number}?view={file}", 303)
+    return _view(number, file)
 
 
-@router.post("/{number}/lexicons")
-def add_lexicon(services: TheServices, session: Signed, number: DraftNumber, seen: ShaForm, name: FileForm) -> Response:
-    """Add an empty lexicon."""
+@router.post("/{number}/lexicons", response_class=HTMLResponse)
+def add_lexicon(
+    request: Request,
+    services: TheServices,
+    session: Signed,
+    number: DraftNumber,
+    seen: ShaForm,
+    name: FileForm = "",
+    file: FileForm = POLICY,
+) -> Response:
+    """Add an empty lexicon. 422 for a name that is taken or not valid: the text `file` stays in view."""
     draft = _found(services, number)
     if not NAME.fullmatch(name) or name in {POLICY, DIFF, *(each.name for each in draft.texts.lexicons)}:
-        raise InputError(
-            f"{name!r} is no new name for a lexicon", "Use letters, digits and hyphens.", text="lexicon_name"
-        )
+        wrong = {"lexicon": services.texts.say(reader_language(request), "error.lexicon_name")}
+        with services.database.read() as connection:
+            values = _shown(services, connection, draft, session.account.name, file)
+        typed = {"beside": False, "wrong": wrong, "lexicon_name": name}
+        return page(request, "policy_draft.html", 422, diff_runs=runs, **(values | typed))
     texts = replace(draft.texts, lexicons=(*draft.texts.lexicons, LexiconText(name, "groups: []\n")))
     _save(services, session, draft, texts, draft.title, seen)
     return RedirectResponse(f"/policies/drafts/{number}?view={name}", 303)
@@ -207,6 +217,11 @@ def cancel_backtest(services: TheServices, number: DraftNumber) -> Response:
     return RedirectResponse(f"/policies/drafts/{number}?view={DIFF}", 303)
 
 
+def _view(number: int, name: str) -> Response:
+    """Let the page, which sent a form by htmx, show a text. After a refusal, what was typed is still there."""
+    return Response(status_code=204, headers={"HX-Redirect": f"/policies/drafts/{number}?view={name}"})
+
+
 def _found(services: Services, number: int) -> Draft:
     with services.database.read() as connection:
         return drafts.find_draft(connection, number)
@@ -254,6 +269,7 @@ def _shown(services: Services, connection: Connection, draft: Draft, reader: str
         "hours": HOURS,
         "labels": list(services.labels.labels),
         "levels": SEVERITIES,
+        "lexicon_name": "",
         "shadowed": any(each.mark == draft.marked.mark for each in versions.shadows(connection)),
     }
 

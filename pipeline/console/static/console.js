@@ -1,5 +1,8 @@
 // Starts the parts of the page: keys, palette, deadlines, list, player, transcript, lease, sending, live updates,
 // readers, wellness, typed text. Most parts have a file of their own.
+import "./every_page.js";
+import "./inbox.js";
+import "./people.js";
 import { startKeys, startRemap } from "./keyboard.js";
 import { start as startPalette } from "./palette.js";
 import { start as startList, startDue } from "./list.js";

@@ -45,7 +45,7 @@ if (text && gutter) {
   text.addEventListener("input", number);
   text.addEventListener("scroll", () => (gutter.scrollTop = text.scrollTop));
   document.body.addEventListener("htmx:afterSwap", number);
-  document.getElementById("editor").addEventListener("submit", () => (leaves = true));
+  document.body.addEventListener("htmx:beforeOnLoad", ({ detail }) => (leaves = detail.xhr.status === 204));
   addEventListener("beforeunload", (event) => {
     if (!leaves && text.value !== saved) event.preventDefault();
   });

@@ -93,6 +93,13 @@ class BandChart(Struct, frozen=True):
     changes: tuple[ChangeMark, ...]
 
 
+class SparkChart(Struct, frozen=True):
+    """A small line without an axis, from the lowest to the highest value. It has gaps at buckets without data."""
+
+    lines: tuple[str, ...]
+    last: Point
+
+
 class DotRow(Struct, frozen=True):
     """A share with its interval; `bad`: the whole interval is below the limit. None: too few items."""
 
@@ -159,6 +166,18 @@ def band(
         area, last = drawn([*upper, *reversed(lower)]), values[run[-1]] or 0.0
         parts.append(BandPart(drawn(points), area, points[-1], last, len(run) == 1))
     return BandChart(x, y, tuple(ticks), tuple(parts), tuple(marks([x(place) for place in changes])))
+
+
+def spark(values: Series) -> SparkChart | None:
+    """Return the line of at least two values, 96 wide and 24 high; None if there are fewer."""
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        return None
+    low, high = min(known), max(known)
+    x = ChartAxis(0, len(values) - 1, 2.0, 92.0)
+    y = ChartAxis(low, high, 21.0, 3.0) if low < high else ChartAxis(low - 1, low + 1, 21.0, 3.0)
+    runs = [[(x(n), y(values[n] or 0.0)) for n in run] for run in _runs(values, ())]
+    return SparkChart(tuple(drawn(run) for run in runs), runs[-1][-1])
 
 
 def marks(places: Sequence[float]) -> list[ChangeMark]:

@@ -103,7 +103,8 @@ View = Literal["mine", "others", "unassigned", "escalated"]
 class Without(Struct, frozen=True, kw_only=True):
     """The cases that one person does not get.
 
-    These are the cases with one of these ids, with one of these labels, or with at least this severity.
+    These are the cases with one of these ids, with one of these labels, or with at least this severity. Child safety
+    has at least each severity.
     """
 
     cases: frozenset[str] = frozenset()
@@ -273,7 +274,8 @@ def _filtered(query: Select[Any], wanted: QueueFilter) -> Select[Any]:
     if without.labels:
         query = query.where(CASES.c.label.not_in(without.labels))
     if without.severity is not None:
-        query = query.where(CASES.c.severity < without.severity)
+        # The index begins with the rank: this skips a backlog of severe cases.
+        query = query.where(CASES.c.rank > CRITICAL + 1 - without.severity)
     return query.where(*_shared_out(wanted), *(wanted.eligibility.conditions() if wanted.eligibility else ()))
 
 

@@ -46,7 +46,7 @@ def ask_erasure(connection: Connection, speaker: str, actor: str, at: float) -> 
 
     A second request for the same speaker replaces the first. Raises CaseError if `speaker` is empty.
     """
-    if not speaker:
+    if not speaker.strip():
         raise CaseError("The erasure names no speaker", "Give the speaker's id that the app uses.", text="no_speaker")
     connection.execute(delete(ERASURES).where(ERASURES.c.speaker == speaker))
     connection.execute(insert(ERASURES).values(speaker=speaker, asked_by=actor, asked_at=at))

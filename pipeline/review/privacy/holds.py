@@ -17,6 +17,7 @@ from sqlalchemy import Column, ColumnElement, CompoundSelect, Connection, insert
 from pipeline.base.errors import CaseError, DependencyError, Missing, VoxwardenError
 from pipeline.review import audit_log
 from pipeline.review.audit_log import pseudonym
+from pipeline.review.cases import reading
 from pipeline.review.database import Database, fields_of
 from pipeline.review.evidence.evidence_store import EvidenceStore
 from pipeline.review.quality import quality_checks
@@ -45,16 +46,19 @@ class Hold(Struct, frozen=True, kw_only=True):
 def place_hold(connection: Connection, kind: Kind, subject: str, reason: str, actor: str, at: float) -> Hold:
     """Place a legal hold. A hold on a copy for a check holds the original, and so all copies.
 
-    Raises CaseError if the subject or the reason is empty.
+    A case may be named by its first digits, as the console shows them. Raises CaseError if the subject or the reason is
+    empty, and Missing if there is no such case.
     """
-    if not subject or not reason:
+    if not subject.strip() or not reason.strip():
         raise CaseError(
             "A hold needs a subject and a reason",
             "Name the case, speaker or room, and a reference.",
             text="hold_fields",
         )
     if kind == "case":
-        subject = quality_checks.family(connection, subject)[0]
+        typed = subject.strip().removeprefix("#").lower()
+        known = reading.case(connection, reading.full_id(connection, typed))
+        subject = quality_checks.family(connection, known.id)[0]
     hold = Hold(id=str(uuid.uuid4()), kind=kind, subject=subject, reason=reason, placed_by=actor, placed_at=at)
     connection.execute(insert(HOLDS).values(msgspec.to_builtins(hold)))
     audit_log.append(connection, at, actor, "hold.place", hold.id, _audit_detail(hold))

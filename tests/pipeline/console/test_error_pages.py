@@ -152,6 +152,11 @@ def test_a_browser_without_a_session_goes_to_the_login(enter: Enter, path: str) 
     assert answer.headers["location"] == f"/login?then={path.partition('?')[0]}"
 
 
+def test_a_form_that_is_sent_after_the_session_goes_to_the_login(enter: Enter) -> None:
+    answer = enter("").post("/me/preferences", data={"theme": "dark"}, headers=BROWSER)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login?then=/")
+
+
 def test_an_open_page_without_a_session_goes_to_the_login(enter: Enter) -> None:
     answer = enter("").post("/next", headers=FRAGMENT | BROWSER)
     assert (answer.status_code, answer.headers["hx-redirect"], answer.text) == (401, "/login?then=/", "")

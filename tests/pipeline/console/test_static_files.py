@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pipeline.console.static_files import FOLDER, TYPES, static_address
+from pipeline.console.static_files import FOLDER, HTMX, TYPES, joined, static_address
 from tests.pipeline.console.conftest import Console, Enter
 
 
@@ -19,8 +19,18 @@ def test_every_static_file_is_served_without_a_session(console: Console, enter: 
     assert {file.suffix for file in files} == TYPES.keys()
     for file in files:
         got = nobody.get(f"/static/{file.name}")
-        assert (got.status_code, got.content) == (200, file.read_bytes())
+        assert (got.status_code, got.text) == (200, joined(file.name))
         assert got.headers["content-type"] == TYPES[file.suffix]
+
+
+@pytest.mark.parametrize("name", sorted(file.name for file in FOLDER.iterdir() if file.suffix in TYPES))
+def test_a_file_stands_once_behind_what_it_imports(name: str) -> None:
+    text = joined(name)
+    assert name == HTMX or not re.search(r"^(@?import|export) ", text, re.MULTILINE)
+    defined = re.findall(r"^const (\$\w+) = ", text, re.MULTILINE)
+    assert len(defined) == len({*defined})
+    for used in re.finditer(r"^const {.*} = (\$\w+);$", text, re.MULTILINE):
+        assert f"const {used[1]} = " in text[: used.start()]
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
@@ -40,7 +50,7 @@ def test_files_are_packed_if_the_browser_takes_it(enter: Enter) -> None:
     for encoding in ("gzip, br", "br", "gzip;q=0, br"):
         with nobody.stream("GET", "/static/console.css", headers={"accept-encoding": encoding}) as got:
             sizes[encoding] = (got.headers.get("content-encoding"), len(b"".join(got.iter_raw())))
-    plain = len((FOLDER / "console.css").read_bytes())
+    plain = len(joined("console.css").encode())
     assert sizes["br"] == sizes["gzip;q=0, br"] == (None, plain)
     assert sizes["gzip, br"][0] == "gzip"
     assert sizes["gzip, br"][1] < plain / 3

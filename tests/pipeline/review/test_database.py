@@ -144,6 +144,18 @@ def test_a_locked_database_raises_a_dependency_error(sqlite_url: str, monkeypatc
             pass
 
 
+def test_a_locked_table_of_postgresql_raises_one_too(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.review.database.BUSY_MILLISECONDS", 50)
+    lock = text("LOCK TABLE cases")
+    with closing(Database(postgres_url)) as database:
+        with database.write() as first:
+            first.execute(lock)
+            with pytest.raises(DependencyError, match="lock timeout"), database.write() as second:
+                second.execute(lock)
+        with database.write() as third:
+            third.execute(lock)
+
+
 def test_the_error_names_a_missing_server_without_its_password() -> None:
     with pytest.raises(DependencyError) as raised:
         Database("postgresql://ann:secret@127.0.0.1:1/rooms")

@@ -93,6 +93,13 @@ def test_nobody_replaces_an_answer_unseen(console: Console, enter: Enter) -> Non
         assert [text for _, _, text in forms.history(connection, identity, "service_name")] == ["Lea's <b>", "Ada's"]
 
 
+def test_a_long_answer_of_somebody_else_is_shown_whole(console: Console, enter: Enter) -> None:
+    path = f"/assessment/forms/{opened(console)}/conclusion"
+    whole = "All hazards are closed. " * 100
+    enter("lea").post(path, data={"text": whole, "seen": "0"}, headers=HTMX)
+    assert whole.strip() in enter("ada").post(path, data={"text": "Mine", "seen": "0"}, headers=HTMX).text
+
+
 def test_long_and_pasted_text_is_kept_as_it_is(console: Console, enter: Enter) -> None:
     identity = opened(console)
     name = next(name for name, each in forms.form().fields.items() if each.type == "long" and not each.only_if)

@@ -1,10 +1,12 @@
 """The pages of the indicators."""
 
 import re
+from datetime import datetime
 from html import unescape
 from pathlib import Path
 from threading import Event
 from time import sleep
+from zoneinfo import ZoneInfo
 
 import pytest
 from markupsafe import escape
@@ -17,6 +19,7 @@ from pipeline.assessment.report import assessments
 from pipeline.base.errors import ConfigError
 from pipeline.console import background_figures
 from pipeline.console.assessment import indicators_page
+from pipeline.console.assessment.assessment_pages import last_weeks
 from pipeline.console.assessment.indicators_page import AssessmentSteps, AuditAdvice
 from pipeline.console.console_texts import Texts
 from pipeline.console.services import open_services
@@ -137,6 +140,30 @@ def test_a_page_tells_of_newer_figures(console: Console, enter: Enter) -> None:
     assert "Measured 2026-01-01 20:01 Beijing time, 0 s ago." in aud.get("/assessment?days=30").text
 
 
+def test_the_table_has_a_line_of_the_last_weeks_once_all_are_measured(console: Console, enter: Enter) -> None:
+    week = 7 * 24  # hours
+    with console.database.write() as connection:
+        for weeks, monitored in ((1, 98), (2, 50)):
+            hour = MIDNIGHT_HOUR - weeks * week
+            tally(connection, (Cell(hour, "segmented"), 100), (Cell(hour, "monitored", language="zh"), monitored))
+    aud = enter("aud")
+    for _ in range(600):
+        row = row_of(aud.get("/assessment").text, "Speech coverage")
+        if "<polyline" in row:
+            break
+        sleep(0.1)
+    # The older value is the lowest one, and the newest stands on top. The weeks before have no data.
+    assert '<polyline points="84.5,21 92,3"/><circle cx="92.0" cy="3.0"' in row
+
+
+def test_weeks_begin_on_monday_in_the_zone_of_the_report() -> None:
+    shanghai = ZoneInfo("Asia/Shanghai")
+    weeks = last_weeks(datetime(2026, 1, 5, 0, 0, tzinfo=shanghai).timestamp(), shanghai)
+    assert len(weeks) == 13
+    assert weeks[-1].until == datetime(2026, 1, 5, tzinfo=shanghai).timestamp()
+    assert weeks[0].since == datetime(2025, 10, 6, tzinfo=shanghai).timestamp()
+
+
 def test_the_console_does_not_start_with_a_limit_of_an_unknown_figure(console: Console, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, assessment={"limits": {"I-99.share": 1}})
     with pytest.raises(ConfigError, match="I-99"):
@@ -236,7 +263,7 @@ def test_the_page_shows_the_steps_and_groups_by_article(console: Console, enter:
     assert page.text.count('aria-current="step"') == 1
     assert "Autumn" in words(page)
     assert "0 open of 0" in words(page)
-    items = re.findall(r'<tr class="group"><td colspan="10">[^<]+ · (5\(\d\))<', page.text)
+    items = re.findall(r'<tr class="group"><td colspan="11">[^<]+ · (5\(\d\))<', page.text)
     assert items == sorted(set(items))
     assert {"5(1)", "5(4)", "5(6)"} <= set(items)
     chinese = auditor.get("/assessment", headers={"accept-language": "zh-CN"}).text

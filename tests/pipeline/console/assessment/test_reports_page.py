@@ -53,6 +53,25 @@ def test_a_lead_opens_an_assessment_and_sees_what_it_lacks(console: Console, ent
     assert "assessment.key cannot be read" in no_key.text
 
 
+@pytest.mark.parametrize(
+    ("form", "field"),
+    [
+        ({"title": " "}, "title"),
+        ({"title": "Harbour", "since": "2025-12-31"}, "until"),
+        ({"title": "Harbour", "until": "2025-12-31"}, "since"),
+        ({"title": "Harbour", "since": "2026-03-01", "until": "2026-03-02"}, "since"),
+    ],
+)
+def test_a_refused_assessment_has_its_reason_beside_the_field(
+    console: Console, enter: Enter, form: dict[str, str], field: str
+) -> None:
+    refused = enter("lea").post("/assessment/reports", data=form)
+    assert (refused.status_code, re.findall(r'id="wrong-(\w+)"', refused.text)) == (422, [field])
+    assert all(f'value="{typed}"' in refused.text for typed in form.values())
+    with console.database.read() as connection:
+        assert assessments.all_assessments(connection) == []
+
+
 def test_the_preview_loads_nothing_but_its_own_style(console: Console, enter: Enter) -> None:
     path = opened(console, enter)
     for language, title in (("zh", "安全评估报告"), ("en", "Security assessment report")):

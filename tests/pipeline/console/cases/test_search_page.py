@@ -228,19 +228,19 @@ def test_views_are_saved_shared_renamed_and_deleted(console: Console, enter: Ent
     ana, ben = enter("ana"), enter("ben")
     query = urlencode({"q": "返现 status:open"})
     saved = ana.post("/views", data={"name": " Cash  back ", "page": "search", "query": query})
-    assert saved.headers["location"] == f"/search?{query}"
+    assert saved.headers["hx-redirect"] == f"/search?{query}"
     page = ana.get("/search").text
     assert ">Cash back<" in page
     assert ">Cash back<" not in ben.get("/search").text
-    found = re.search(r'action="(/views/[0-9a-f-]+)"', page)
+    found = re.search(r'hx-post="(/views/[0-9a-f-]+)"', page)
     assert found
-    assert ben.post(found[1], data={"name": "Mine"}).status_code == 404
+    assert ben.post(found[1], data={"name": "Mine"}).status_code == 422
     ana.post(found[1], data={"name": "Team's", "shared": "true"})
     assert "Shared by ana" in ben.get("/search").text
-    assert ben.post(f"{found[1]}/delete").status_code == 404
-    assert ana.post(f"{found[1]}/delete").status_code == 303
+    assert ben.post(f"{found[1]}/delete").status_code == 422
+    assert ana.post(f"{found[1]}/delete").status_code == 204
     assert "Team&#39;s" not in ben.get("/search").text
-    assert ana.post("/views", data={"name": " ", "page": "search"}).status_code == 409
+    assert ana.post("/views", data={"name": " ", "page": "search"}).status_code == 422
     del console
 
 

@@ -73,7 +73,7 @@ def test_a_lead_edits_another_approves_and_a_roll_back_follows(stored: Console, 
     lea, ada = enter("lea"), enter("ada")
     assert "Nothing is published" in lea.get("/policies").text
     begin(lea)
-    assert save(lea, stored, "en", english(stored).replace("groups:", f"groups:{TERM}", 1)).status_code == 303
+    assert save(lea, stored, "en", english(stored).replace("groups:", f"groups:{TERM}", 1)).status_code == 204
     page = lea.get(f"{DRAFT}?view=diff").text
     assert "+1 −0" in page
     assert "purple banana" in page
@@ -160,7 +160,7 @@ def test_terms_are_added_by_a_form_and_comments_stay(console: Console, enter: En
     begin(lea)
     before = english(console)
     fields = {"seen": seen(console), "file": "en", "label": "abuse", "level": "high", "terms": "red: fish\n\n#blue\n"}
-    assert lea.post(f"{DRAFT}/terms", data=fields).status_code == 303
+    assert lea.post(f"{DRAFT}/terms", data=fields).status_code == 204
     assert set(before.splitlines()) <= set(english(console).splitlines())
     with console.database.read() as connection:
         assert drafts.find_draft(connection, 1).state == "checked"
@@ -211,7 +211,7 @@ def test_a_large_text_is_refused_by_its_size_and_not_by_the_form(console: Consol
     lea = enter("lea")
     begin(lea)
     comment = "# " + "策" * 80_000
-    assert save(lea, console, POLICY, f"{comment}\nname: mine\nevery: {{review: 0.6}}\n").status_code == 303
+    assert save(lea, console, POLICY, f"{comment}\nname: mine\nevery: {{review: 0.6}}\n").status_code == 204
     pass_backtest(console.database, 1, NOON)
     answer = lea.post(f"{DRAFT}/check", data={"file": POLICY, "text": "# " + "策" * 90_000})
     assert answer.status_code == 200

@@ -40,6 +40,16 @@ def test_a_band_does_not_join_over_too_few_data_or_a_change() -> None:
     assert len(chart.changes) == 1
 
 
+def test_a_line_of_weeks_has_a_gap_at_a_week_without_data() -> None:
+    chart = quality_charts.spark([0.5, 1.0, None, 0.75, None])
+    assert chart is not None
+    assert (chart.lines, chart.last) == (("2,21 24.5,3", "69.5,12"), (69.5, 12.0))
+    assert quality_charts.spark([None, 0.5]) is None
+    same = quality_charts.spark([2.0, 2.0])
+    assert same is not None
+    assert same.last == (92.0, 12.0)
+
+
 def test_a_dot_is_bad_only_if_its_whole_interval_is_below_the_limit() -> None:
     shares = [("good", Share(95, 100)), ("unsure", Share(78, 100)), ("bad", Share(60, 100)), ("few", Share(1, 5))]
     chart = quality_charts.dots(shares, 30, 0.8)
