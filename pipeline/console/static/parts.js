@@ -23,7 +23,10 @@ const go = (part, event) => {
 export const start = () => {
   for (const part of PARTS) on(`part_${part}`, (_, event) => go(part, event));
   on("policy", (_, event) => go("policy", event));
-  document.body.addEventListener("htmx:afterSwap", (event) => event.detail.target.id === "pane" && show("evidence"));
+  document.body.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
+    if (["pane", "conflict"].includes(target.id)) show("evidence");
+    if (target.id === "conflict") target.scrollIntoView({ block: "nearest" }); // a refusal is never out of sight
+  });
 };
 
 /** Opens the form that corrects a decision. In a narrow window it is in the part "history". */
