@@ -13,6 +13,8 @@ from tests.browser.conftest import Sit, Stack
 CASES = 60
 LONGEST = 800.0
 """The longest delay of a request, in milliseconds."""
+SEEDS = (0, 1, *(pytest.param(seed, marks=pytest.mark.drill) for seed in range(2, 12)))
+"""Two shifts of some minutes each are in the tests, and ten more in the drills."""
 KEYS = {"1": "uphold", "2": "dismiss", "3": "escalate"}
 WATCHED = """
 window.told = [];
@@ -75,7 +77,7 @@ class SlowSeat:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_each_verdict_of_a_shift_is_stored_or_shown_as_not_stored(stack: Stack, sit: Sit, seed: int) -> None:
     stack.say(CASES + 3)
     with stack.database.write() as connection:

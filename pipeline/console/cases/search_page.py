@@ -34,7 +34,6 @@ from pipeline.review.search.case_lists import ListedCase, list_cases
 from pipeline.review.search.case_words import fold
 from pipeline.review.search.finding import COUNTED, PAGE, FoundCase, Place, Viewer
 from pipeline.review.search.query import Field, QueryError, QueryTerm, Wanted, parse_query, plan, write_query
-from pipeline.speech import languages
 
 router = APIRouter(prefix="/search")
 
@@ -83,7 +82,6 @@ class FacetChoice(Struct, frozen=True):
     """A value of a facet. `href` is the search with it, or without it if it is chosen already."""
 
     value: str
-    name: str
     count: int
     chosen: bool
     href: str
@@ -281,9 +279,7 @@ def _choices(name: Field, terms: Sequence[QueryTerm], wanted: Wanted, counts: Ma
     words = WORDS.get(name) or {code: code for code in frequent[:MOST_LANGUAGES]}
     chosen = {str(value) for value in getattr(wanted, name)}
     return [
-        FacetChoice(
-            value, _language(value), counts.get(value, 0), value in chosen, _toggled(name, terms, words, chosen, value)
-        )
+        FacetChoice(value, counts.get(value, 0), value in chosen, _toggled(name, terms, words, chosen, value))
         for value in words
     ]
 
@@ -295,11 +291,6 @@ def _toggled(name: Field, terms: Sequence[QueryTerm], words: Mapping[str, str], 
     groups = [(one,) for one in kept] if name == "has" else [kept] if kept else []
     others = (term for term in terms if term.field != name)
     return address(write_query([*others, *(QueryTerm(name, group) for group in groups)]))
-
-
-def _language(code: str) -> str:
-    """Return the name of a language; its code if it has none."""
-    return languages.read_language(code).name or code if code in languages.known() else code
 
 
 def _log(services: Services, session: LoginSession, action: str, wanted: Wanted, count: int) -> None:

@@ -52,7 +52,7 @@ def test_a_lead_adds_changes_and_closes_an_entry(console: Console, enter: Enter)
     assert (entry.fields["note"], entry.fields["exports"]) == ("first\nsecond", 2)
     assert entry.closed_at == NOON - 5_400
     page = lea.get(path).text
-    assert re.findall("register[.][a-z]+", page) == ["register.close", "register.change", "register.add"]
+    assert re.findall(">([a-z]+ the entry)<", page) == ["closed the entry", "changed the entry", "added the entry"]
     assert LATE not in page
 
 
