@@ -2,6 +2,7 @@
 // The transcript: shows the normalised form under each turn in which the lexicon found a disguised term.
 import { all, find, on } from "./dom.js";
 
+const CORRECTS = /\/(correct|reopen)$/;
 const PARTS = ["evidence", "speaker", "room", "policy", "history"];
 
 const show = (part) => {
@@ -23,9 +24,10 @@ const go = (part, event) => {
 export const start = () => {
   for (const part of PARTS) on(`part_${part}`, (_, event) => go(part, event));
   on("policy", (_, event) => go("policy", event));
-  document.body.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
-    if (["pane", "conflict"].includes(target.id)) show("evidence");
-    if (target.id === "conflict") target.scrollIntoView({ block: "nearest" }); // a refusal is never out of sight
+  document.body.addEventListener("htmx:afterSwap", ({ detail: { target, requestConfig } }) => {
+    const refused = CORRECTS.test(requestConfig?.path); // a correction is swapped only if it is refused
+    if (target.id === "pane" || refused) show("evidence");
+    if (refused) target.scrollIntoView({ block: "nearest" });
   });
 };
 
