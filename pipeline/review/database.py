@@ -470,6 +470,14 @@ def json_array(connection: Connection, *columns: ColumnElement[Any]) -> ColumnEl
     return (func.json_build_array if connection.dialect.name == "postgresql" else func.json_array)(*columns)
 
 
+def json_key(connection: Connection, *columns: ColumnElement[Any]) -> ColumnElement[str]:
+    """Return the columns of a row as the text of an array of JSON, for GROUP BY. No column may be a float.
+
+    For millions of rows: SQLite sorts them by one text twice as fast as by several columns.
+    """
+    return cast(json_array(connection, *columns), Text).label("key")
+
+
 def json_list(connection: Connection, value: ColumnElement[Any]) -> ColumnElement[str]:
     """Return the values of all rows of a group as the text of an array of JSON; on PostgreSQL, NULL without rows.
 
@@ -481,5 +489,10 @@ def json_list(connection: Connection, value: ColumnElement[Any]) -> ColumnElemen
 
 def fields_of(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
     """Return the columns of a row by name."""
-    # SQLAlchemy's names are a subclass of str, which msgspec does not accept as keys.
-    return {str(name): value for name, value in row._mapping.items()}
+    return dict(zip(_plain(row._fields), row, strict=True))
+
+
+@cache
+def _plain(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names as msgspec accepts them as keys: SQLAlchemy's are a subclass of str."""
+    return tuple(map(str, names))

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Table, insert, select
 from pipeline.assessment.report.content import AssessmentReport
 from pipeline.base import canonical_json
 from pipeline.base.errors import InputError
-from pipeline.review.database import PAGE, json_array, json_list
+from pipeline.review.database import PAGE, json_list
 from pipeline.review.delivery.speech_tallies import Measure
 from pipeline.review.quality.figure import Figure, Window, hours
 from pipeline.review.tables.assessment_tables import ROOM_HOURS, TALLIES
@@ -120,7 +120,7 @@ TEXTS = ("bucket", "room_type", "language", "label", "policy", "model")
 """The columns of the tallies between the hour and the numbers."""
 HOURS = 24
 """Hours that are read at a time: those of a quarter would fill the memory."""
-DECODE = msgspec.json.Decoder(list[tuple[tuple[str, ...], int, int]]).decode
+DECODE = msgspec.json.decode
 
 
 class Packed(NamedTuple):
@@ -172,18 +172,21 @@ def _pages(connection: Connection, table: Table, window: Window) -> Iterator[byt
 
 
 def _tallies(connection: Connection, kept: Sequence[ColumnElement[bool]]) -> Iterator[bytes]:
-    """Yield the lines of an hour of a measure. The database packs its rows as JSON."""
-    texts = json_array(connection, *(TALLIES.c[name] for name in TEXTS))
-    packed = json_list(connection, json_array(connection, texts, TALLIES.c.count, TALLIES.c.samples))
+    """Yield the lines of an hour of a measure. The database packs each column as JSON."""
+    columns = [json_list(connection, TALLIES.c[name]) for name in (*TEXTS, "count", "samples")]
     of_hour = (TALLIES.c.measure, TALLIES.c.hour)
-    cells = _Cells()
+    csv_of = _Cells()
     # By measure, as the index of the tallies has them, so that the database need not sort them all.
     for measure in MEASURES:
-        query = select(*of_hour, packed).where(*kept, TALLIES.c.measure == measure)
+        query = select(*of_hour, *columns).where(*kept, TALLIES.c.measure == measure)
         ordered = query.group_by(*of_hour).order_by(*of_hour)
-        for _, hour, found in connection.execute(ordered, execution_options={"yield_per": HOURS}):
-            lines = (f"{measure},{hour},{cells[key]},{n},{samples}\n" for key, n, samples in sorted(DECODE(found)))
-            yield "".join(lines).encode()
+        texts: list[str] = []
+        for _, hour, *found, counts, samples in connection.execute(ordered, execution_options={"yield_per": HOURS}):
+            if found != texts:  # most hours have the same cells
+                texts, keys = found, [*zip(*map(DECODE, found), strict=True)]
+                cells = [(place, csv_of[keys[place]]) for place in sorted(range(len(keys)), key=keys.__getitem__)]
+            n, length = DECODE(counts), DECODE(samples)
+            yield "".join([f"{measure},{hour},{cell},{n[at]},{length[at]}\n" for at, cell in cells]).encode()
 
 
 class _Cells(dict[tuple[str, ...], str]):

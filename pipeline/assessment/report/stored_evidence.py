@@ -7,9 +7,9 @@ left out.
 A final report keeps the digests (`frozen_records.py`), so that each later change of a record shows.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b, sha256
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -31,7 +31,8 @@ OF_DRILLS = select(CASES.c.id).where(CASES.c.drill != "")
 """There are few, so that to leave them out is faster than to look for the case of each record."""
 RECORD = np.dtype([("key", "<u8"), ("case", "<u8"), ("digest", "<u8")])
 """Hashes of a record's key, of its case (0: it has none) and of the columns that figures read."""
-NO_CASE = bytes(8)
+OF_ACTION = DECISIONS.c.id == ACTIONS.c.decision.concat("")
+"""The decision of an action. Without the text "", SQLite looks for the action of each decision."""
 ENCODE = msgspec.msgpack.Encoder().encode
 EMPTY = blake2b(digest_size=8)
 
@@ -79,30 +80,38 @@ def collect(connection: Connection, window: Window) -> list[Collected]:
 def records(connection: Connection, source: EvidenceSource, window: Window) -> Records:
     """Return the records of a source that is not chained."""
     pages = plain_rows(connection, source.query(window), purpose=f"evidence.{source.kind}")
-    made = partial(_record, source.keys, source.of_case)
-    found = np.frombuffer(b"".join([b"".join(map(made, rows)) for rows in pages]), RECORD)
+    found = np.concatenate([np.zeros(0, RECORD), *(_records(source, rows) for rows in pages)])
     # Not np.sort: it takes seconds to compare a million records field by field.
     return found[np.lexsort((found["digest"], found["key"]))]
 
 
 def hashed(*values: object) -> int:
     """Return the hash of a key or of a case, as in a record."""
-    return int.from_bytes(_hash(values), "little")
+    return int(_hashes([values])[0])
 
 
-def _hash(values: Sequence[object]) -> bytes:
-    made = EMPTY.copy()  # a new one takes twice as long
-    made.update(ENCODE(values))  # MessagePack: no value can look like the end of the one before
-    return made.digest()
-
-
-def _record(keys: int, of_case: int | None, row: Sequence[Any]) -> bytes:
-    key = _hash(row[:keys])
-    if of_case is None:
-        return key + NO_CASE + _hash(row[keys:])
-    case = key if of_case == 0 and keys == 1 else _hash((row[of_case],))
+def _records(source: EvidenceSource, rows: Sequence[Sequence[Any]]) -> Records:
+    found, keys, case = np.zeros(len(rows), RECORD), source.keys, source.of_case
+    found["key"] = _hashes(_columns(rows, 0, keys))
+    if case is not None:
+        found["case"] = found["key"] if (case, keys) == (0, 1) else _hashes(_columns(rows, case, case + 1))
     # The digest is without the case: speech that came later may have joined it to another one.
-    return key + case + _hash(row[max(keys, of_case + 1) :])
+    found["digest"] = _hashes(_columns(rows, keys if case is None else max(keys, case + 1), None))
+    return found
+
+
+def _columns(rows: Sequence[Sequence[Any]], begin: int, end: int | None) -> Iterator[Sequence[Any]]:
+    return map(itemgetter(slice(begin, end)), rows)
+
+
+def _hashes(every: Iterable[Sequence[object]]) -> NDArray[np.uint64]:
+    """Return the hash of each sequence of values."""
+    found = bytearray()
+    for packed in map(ENCODE, every):  # MessagePack: no value can look like the end of the one before
+        made = EMPTY.copy()  # a new one takes twice as long
+        made.update(packed)
+        found += made.digest()
+    return np.frombuffer(found, RECORD["key"])
 
 
 def _collected(connection: Connection, source: EvidenceSource, window: Window) -> Collected:
@@ -210,7 +219,7 @@ def _duty(window: Window) -> Select[Any]:
 
 def _actions(window: Window) -> Select[Any]:
     columns = (ACTIONS.c.decision, DECISIONS.c.case_id, ACTIONS.c.action, ACTIONS.c.result, ACTIONS.c.at)
-    query = select(*columns, ACTIONS.c.received_at).join(DECISIONS, DECISIONS.c.id == ACTIONS.c.decision)
+    query = select(*columns, ACTIONS.c.received_at).join(DECISIONS, OF_ACTION)
     # By the time of arrival, as figures count them: a later confirmation of an earlier action is none of the window.
     return query.where(*within(ACTIONS.c.received_at, window))
 

@@ -163,8 +163,7 @@ def _similar(connection: Connection, case: Case, kin: Sequence[str]) -> tuple[Ca
         .order_by(CASES.c.created_at.desc())
         .limit(SEARCHED)
     )
-    found = [reading.case_of(row) for row in connection.execute(query)]
     terms = {hit.term for hit in case.hits}
     # The sort is stable: new cases stay before old ones.
-    found.sort(key=lambda other: terms.isdisjoint(hit.term for hit in other.hits))
-    return tuple(found[:SIMILAR])
+    found = sorted(connection.execute(query), key=lambda other: terms.isdisjoint(hit["term"] for hit in other.hits))
+    return tuple(map(reading.case_of, found[:SIMILAR]))

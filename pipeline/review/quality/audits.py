@@ -16,13 +16,14 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, select
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from pipeline.contract.messages import SAMPLE_RATE
-from pipeline.review.database import fields_of
+from pipeline.review.database import json_key
 from pipeline.review.delivery.speech_tallies import HOUR
 from pipeline.review.quality import review_errors
 from pipeline.review.quality.figure import Window, totals
@@ -463,12 +464,14 @@ def _select(
 def _grouped(connection: Connection, query: Select[Any]) -> Iterator[JudgedSpeech]:
     """Yield the rows of a query in groups of equal fields."""
     each = query.subquery().c
-    keys = [column for column in each if column.name != "samples"]
-    sums = {"count": func.count(), "samples": func.sum(each.samples), "squares": func.sum(each.samples * each.samples)}
-    named = [total.label(name) for name, total in sums.items()]
-    for row in connection.execute(select(*keys, *named).group_by(*keys).order_by(*keys)):
-        fields = fields_of(row)
-        yield JudgedSpeech(**fields | {name: int(fields[name]) for name in sums})
+    names = [column.name for column in each if column.name not in {"probability", "samples"}]
+    key, probability = json_key(connection, *(each[name] for name in names)), each.probability
+    sums = (func.count(), func.sum(each.samples), func.sum(each.samples * each.samples))
+    rows = select(key, probability, *sums).group_by(key, probability).order_by(key, probability)
+    for values, drawn, *found in connection.execute(rows):
+        fields = dict(zip(names, msgspec.json.decode(values), strict=True))
+        count, samples, squares = map(int, found)
+        yield JudgedSpeech(**fields, probability=drawn, count=count, samples=samples, squares=squares)
 
 
 def within(at: ColumnElement[float], window: Window) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -4,11 +4,13 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from typing import Literal, NamedTuple
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, func, select
 
 from pipeline.base.errors import InputError
 from pipeline.review.accounts.presence import QUARTER
+from pipeline.review.database import json_key
 from pipeline.review.delivery.speech_tallies import HOUR, Measure
 from pipeline.review.quality.statistics import Interval
 from pipeline.review.tables.assessment_tables import TALLIES
@@ -125,17 +127,17 @@ def totals(connection: Connection, window: Window, measures: Collection[Measure]
 
     An utterance that two of the `measures` count, or two rows of one measure, counts twice.
     """
-    columns = [TALLIES.c[name] for name in by]
-    # Without `by` there is one row even without tallies, and its sum is NULL.
-    count, samples = (func.coalesce(func.sum(TALLIES.c[name]), 0) for name in ("count", "samples"))
-    within = hours(window)
+    key, within = json_key(connection, *(TALLIES.c[name] for name in by)), hours(window)
     query = (
-        select(*columns, count, samples)
+        select(key, func.sum(TALLIES.c.count), func.sum(TALLIES.c.samples))
         .where(TALLIES.c.hour >= within.start, TALLIES.c.hour < within.stop, TALLIES.c.measure.in_(measures))
-        .group_by(*columns)
-        .order_by(*columns)
+        .group_by(key)
+        .order_by(key)
     )
-    return {tuple(row[:-2]): Total(int(row[-2]), int(row[-1])) for row in connection.execute(query)}
+    return {
+        tuple(msgspec.json.decode(values)): Total(int(n), int(samples))
+        for values, n, samples in connection.execute(query)
+    }
 
 
 def summed(found: Totals, *values: str) -> Total:

@@ -249,9 +249,11 @@ def _standing(until: float, kept: ColumnElement[bool]) -> Select[Any]:
         func.max(DECISIONS.c.label),
         func.min(case((upheld, DECISIONS.c.at))),
         func.count(case((upheld, DECISIONS.c.action))),
-        func.min(case((upheld, ACTIONS.c.at))),
+        func.min(ACTIONS.c.at),
     ]
-    done = and_(ACTIONS.c.decision == DECISIONS.c.id, ACTIONS.c.result == "done", ACTIONS.c.received_at < until)
+    # Only where there may be one: to look for the action of each decision takes seconds.
+    ordered = (upheld, DECISIONS.c.action.is_not(None), ACTIONS.c.decision == DECISIONS.c.id)
+    done = and_(*ordered, ACTIONS.c.result == "done", ACTIONS.c.received_at < until)
     query = select(DECISIONS.c.case_id, *columns).select_from(DECISIONS.outerjoin(ACTIONS, done))
     return query.where(kept, *in_force(until)).group_by(DECISIONS.c.case_id).order_by(DECISIONS.c.case_id)
 
