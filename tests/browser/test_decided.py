@@ -4,11 +4,12 @@ import time
 from pathlib import Path
 
 import msgspec
+import pytest
 from playwright.sync_api import Browser, expect
 
 from pipeline.console.rendering import profile_href
 from pipeline.review import audit_log
-from pipeline.review.cases import phrase_muting
+from pipeline.review.cases import correcting, phrase_muting, reading
 from pipeline.review.cases.case_values import Choice
 from pipeline.review.quality import quality_checks
 from tests.browser.conftest import Sit, Stack, running, seats
@@ -48,6 +49,25 @@ def test_a_decided_case_becomes_golden_and_is_reopened(stack: Stack, sit: Sit) -
     with stack.database.read() as connection:
         by_lead = [line.action for line in audit_log.newest_lines(connection, actor="lea", subject=case)]
     assert [action for action in by_lead if action != "case.view"] == ["case.reopen", "case.golden", "case.golden"]
+
+
+@pytest.mark.parametrize("width", [1440, 1000])
+def test_a_correction_of_a_case_that_changed_keeps_its_note(stack: Stack, sit: Sit, width: int) -> None:
+    [case] = stack.say(1)
+    stack.store.decide(case, "ana", Choice(verdict="uphold"), time.time() - 60)
+    page = sit("lea", path=f"/cases/{case}", viewport={"width": width, "height": 800})
+    page.get_by_role("button", name="Correct the decision").click()
+    page.locator("#correct-reason").select_option("joke")
+    page.locator("#correct textarea").fill("They laugh, and so do we.")
+    with stack.database.write() as connection:
+        version, choice = reading.case(connection, case).version, Choice(verdict="dismiss", reason="quote")
+        correcting.correct(connection, case, "ada", choice, time.time(), version=version)
+    page.get_by_role("button", name="Change to no violation").click()
+    alert = page.locator("#conflict [role=alert]")
+    expect(alert).to_have_text("The case has changed. Look at it again, then correct it.")
+    expect(alert).to_be_in_viewport()
+    expect(page.locator("#correct textarea")).to_have_value("They laugh, and so do we.")
+    assert stack.store.case(case).decisions[-1].moderator == "ada"
 
 
 def opens_a_case(stack: Stack, name: str) -> bool:

@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, Response
 
 from pipeline.base.errors import CaseError, ConfigError, Missing, Stale
 from pipeline.console.access_table import allowed
@@ -164,7 +164,7 @@ def undo_decision(request: Request, services: TheServices, session: Signed) -> R
     return with_event(answer, "undone", [one.case for one in last])
 
 
-@router.post("/cases/{case}/correct")
+@router.post("/cases/{case}/correct", status_code=204)
 def correct_case(
     services: TheServices,
     session: Signed,
@@ -192,10 +192,10 @@ def correct_case(
         )
         first = first_reviews(connection, [made])
     count_decisions(services, [made], first)
-    return RedirectResponse(f"/cases/{case}", 303)
+    return _again(case)
 
 
-@router.post("/cases/{case}/reopen")
+@router.post("/cases/{case}/reopen", status_code=204)
 def reopen_case(
     services: TheServices, session: Signed, case: TheCase, version: VersionForm, reason: WordForm
 ) -> Response:
@@ -206,7 +206,7 @@ def reopen_case(
         correcting.reopen_case(
             connection, case, session.account.name, reason, services.clock(), version=version, ranking=order
         )
-    return RedirectResponse(f"/cases/{case}", 303)
+    return _again(case)
 
 
 @router.post("/cases/{case}/mute", response_class=HTMLResponse)
@@ -237,6 +237,11 @@ def choice_of(services: Services, verdict: Verdict, label: str, reason: str, not
     return Choice(
         verdict=verdict, reason=reason, note=note, duration_seconds=float(seconds) if seconds else None, **given
     )
+
+
+def _again(case: str) -> Response:
+    """Let the page, which sent a form by htmx, load the case again. After a refusal, the note is still there."""
+    return Response(status_code=204, headers={"HX-Redirect": f"/cases/{case}"})
 
 
 def _decided(

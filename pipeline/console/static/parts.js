@@ -2,6 +2,7 @@
 // The transcript: shows the normalised form under each turn in which the lexicon found a disguised term.
 import { all, find, on } from "./dom.js";
 
+const CORRECTS = /\/(correct|reopen)$/;
 const PARTS = ["evidence", "speaker", "room", "policy", "history"];
 
 const show = (part) => {
@@ -23,7 +24,11 @@ const go = (part, event) => {
 export const start = () => {
   for (const part of PARTS) on(`part_${part}`, (_, event) => go(part, event));
   on("policy", (_, event) => go("policy", event));
-  document.body.addEventListener("htmx:afterSwap", (event) => event.detail.target.id === "pane" && show("evidence"));
+  document.body.addEventListener("htmx:afterSwap", ({ detail: { target, requestConfig } }) => {
+    const refused = CORRECTS.test(requestConfig?.path); // a correction is swapped only if it is refused
+    if (target.id === "pane" || refused) show("evidence");
+    if (refused) target.scrollIntoView({ block: "nearest" });
+  });
 };
 
 /** Opens the form that corrects a decision. In a narrow window it is in the part "history". */
