@@ -152,6 +152,17 @@ def test_an_undo_before_the_answer_takes_back_that_decision(stack: Stack, sit: S
     assert len(stack.store.case(order[1]).decisions) == 1
 
 
+def test_an_undo_while_the_next_case_is_opening_opens_the_case_again(stack: Stack, sit: Sit) -> None:
+    page, order = seated(stack, sit)
+    held = Held(page, OPEN, "1", answered=True)  # the server has moved the lease, and the page does not know it yet
+    page.locator("#undo [data-do=undo]").wait_for()
+    page.keyboard.press("u")
+    page.wait_for_selector(f'.row[data-case="{order[0]}"]:not([data-done])')
+    held.release()
+    is_open(page, order[0])
+    assert verdicts(stack, order) == [None] * 4
+
+
 def test_next_before_the_answer_to_a_skip_goes_one_case_on(stack: Stack, sit: Sit) -> None:
     page, order = seated(stack, sit)
     asked = opened(page)

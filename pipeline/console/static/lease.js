@@ -18,11 +18,10 @@ const move = (on) => {
   find("#pane").ariaBusy = String(on); // what is shown can no longer be decided
   if (!on) document.dispatchEvent(new Event("arrived"));
 };
+/** Begins the move to another case. */
+export const leave = () => move(true);
 /** Returns the lease that this tab leaves. The tab remembers it, so that a loaded page can leave its case, too. */
-export const leave = () => {
-  move(true);
-  return sessionStorage.getItem("lease") || "";
-};
+export const left = () => sessionStorage.getItem("lease") || "";
 /** Ends the move to another case, whatever came of it. */
 export const arrive = () => move(false);
 /** The case that this tab held, if the same person is back. */

@@ -1,7 +1,7 @@
 // The list and the case beside it: the open row and the decided rows. The list never moves by itself.
 // Deadlines tick: "due in 4 m", later "late by 2 m". Each `.due` says how many seconds were left when it was made.
 import { all, find, on, say, text, texts } from "./dom.js";
-import { arrive, held, leave } from "./lease.js";
+import { arrive, held, leave, left } from "./lease.js";
 import { ended, goOn } from "./sending.js";
 
 const SOON = 600; // seconds, as in macros.html
@@ -61,7 +61,8 @@ const address = (path) => path + main().dataset.query;
 const take = (id, instead, step) => {
   mark(id); // also if the answer is a refusal, so that the next step goes on from here
   const [verb, path] = decides() ? ["POST", `/cases/${id}/open`] : ["GET", `/cases/${id}`];
-  const values = decides() ? { leaving: leave(), instead, step } : {};
+  const values = decides() ? { instead, step } : {};
+  if (decides()) leave();
   return htmx.ajax(verb, path, { target: "#pane", swap: "innerHTML", values }).finally(arrive);
 };
 
@@ -217,6 +218,10 @@ export const start = () => {
   document.body.addEventListener("undone", (event) => {
     event.detail.cases.forEach(undone);
     open(event.detail.cases[0]);
+  });
+  // Not in `take`: there the case before may still be on its way, and its lease is the one to leave.
+  document.body.addEventListener("htmx:configRequest", ({ detail }) => {
+    if (detail.path.endsWith("/open")) detail.parameters.leaving = left();
   });
   document.body.addEventListener("htmx:afterSwap", (event) => event.detail.target.id === "pane" && arrived(event.detail.target));
   scrolled();
