@@ -122,7 +122,7 @@ def test_a_stop_drill_is_ordered_confirmed_and_filed(stack: Stack, sit: Sit) -> 
     expect(page.locator(".facts-list")).to_contain_text("The app lost the event")
     page.locator("summary", has_text="Close the entry").click()
     page.get_by_role("button", name="Close the entry").click()
-    expect(page.get_by_text("register.close")).to_be_visible()
+    expect(page.get_by_text("closed the entry")).to_be_visible()
     assert violations(page) == []
     with stack.database.read() as connection:
         [entry] = register.all_records(connection, "incident")
