@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
@@ -132,6 +132,11 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
     answer = HTMLResponse(body, status, headers)
     _remember_language(request, answer)
     return answer
+
+
+def redirected(href: str) -> Response:
+    """Let a page that sent a form by htmx load `href`. A refused form stays in its page, with the typed text."""
+    return Response(status_code=204, headers={"HX-Redirect": href})
 
 
 def _remember_language(request: Request, answer: HTMLResponse) -> None:

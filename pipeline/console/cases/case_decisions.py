@@ -13,7 +13,7 @@ from pipeline.console.cases.case_assignment import with_event
 from pipeline.console.cases.case_page import case_values
 from pipeline.console.console_metrics import count_decisions, first_reviews
 from pipeline.console.fields import NO_CONTROL, IdForm, NoteForm, WordForm
-from pipeline.console.rendering import explain, page
+from pipeline.console.rendering import explain, page, redirected
 from pipeline.console.services import Services, Signed, TheCase, TheServices
 from pipeline.contract.messages import Decision, Verdict
 from pipeline.review.cases import case_queue, correcting, deciding, leases, phrase_muting, reading
@@ -192,7 +192,7 @@ def correct_case(
         )
         first = first_reviews(connection, [made])
     count_decisions(services, [made], first)
-    return _again(case)
+    return redirected(f"/cases/{case}")
 
 
 @router.post("/cases/{case}/reopen", status_code=204)
@@ -206,7 +206,7 @@ def reopen_case(
         correcting.reopen_case(
             connection, case, session.account.name, reason, services.clock(), version=version, ranking=order
         )
-    return _again(case)
+    return redirected(f"/cases/{case}")
 
 
 @router.post("/cases/{case}/mute", response_class=HTMLResponse)
@@ -237,11 +237,6 @@ def choice_of(services: Services, verdict: Verdict, label: str, reason: str, not
     return Choice(
         verdict=verdict, reason=reason, note=note, duration_seconds=float(seconds) if seconds else None, **given
     )
-
-
-def _again(case: str) -> Response:
-    """Let the page, which sent a form by htmx, load the case again. After a refusal, the note is still there."""
-    return Response(status_code=204, headers={"HX-Redirect": f"/cases/{case}"})
 
 
 def _decided(

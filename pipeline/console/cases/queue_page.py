@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from pipeline.base.errors import CaseError
 from pipeline.console.cases.marked_text import TextPiece, excerpt
 from pipeline.console.fields import NO_CONTROL, NameQuery
-from pipeline.console.rendering import explain, page
+from pipeline.console.rendering import explain, page, redirected
 from pipeline.console.services import Services, Signed, TheServices, load_of
 from pipeline.judge.labels import SEVERITIES
 from pipeline.review.accounts import wellness
@@ -270,7 +270,7 @@ def _changed_view(
         answer = page(request, "view_name.html", 422, of=of, name=name, wrong={f"name-{of}": explain(request, error)})
         answer.headers.update({"HX-Retarget": f"#name-{of}", "HX-Reswap": "outerHTML"})
         return answer
-    return Response(status_code=204, headers={"HX-Redirect": view.href})
+    return redirected(view.href)
 
 
 def _counts(connection: Connection, wanted: QueueFilter, values: dict[str, Any], now: float) -> tuple[int, int]:

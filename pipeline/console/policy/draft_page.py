@@ -13,7 +13,7 @@ from pipeline.console.cases.marked_text import TextPiece, cut, marked
 from pipeline.console.fields import NO_CONTROL, NO_NUL
 from pipeline.console.policy.policies_page import DraftNumber, ShaForm, TitleForm, live_now, version_of
 from pipeline.console.policy.policy_difference import difference, runs
-from pipeline.console.rendering import page, reader_language
+from pipeline.console.rendering import page, reader_language, redirected
 from pipeline.console.services import Services, Signed, TheServices
 from pipeline.contract.messages import Flag
 from pipeline.judge import rule_remarks
@@ -105,7 +105,7 @@ def save_draft(
     """Save one text of a draft, and show the text `then`. 409 if somebody else has changed the draft meanwhile."""
     draft = _found(services, number)
     _save(services, session, draft, _with(draft.texts, file, _lines(text)), title.strip(), seen)
-    return _view(number, then or file)
+    return redirected(f"/policies/drafts/{number}?view={then or file}")
 
 
 @router.post("/{number}/terms", status_code=204)
@@ -125,7 +125,7 @@ def add_terms(
     old = next((each.text for each in draft.texts.lexicons if each.name == file), "")
     texts = _with(draft.texts, file, rule_remarks.with_terms(old, label, level, terms.splitlines()))
     _save(services, session, draft, texts, draft.title, seen)
-    return _view(number, file)
+    return redirected(f"/policies/drafts/{number}?view={file}")
 
 
 @router.post("/{number}/lexicons", response_class=HTMLResponse)
@@ -215,11 +215,6 @@ def cancel_backtest(services: TheServices, number: DraftNumber) -> Response:
         if run := backtests.backtest_of(connection, number):
             backtests.stop(connection, run, "cancelled", services.clock())
     return RedirectResponse(f"/policies/drafts/{number}?view={DIFF}", 303)
-
-
-def _view(number: int, name: str) -> Response:
-    """Let the page, which sent a form by htmx, show a text. After a refusal, what was typed is still there."""
-    return Response(status_code=204, headers={"HX-Redirect": f"/policies/drafts/{number}?view={name}"})
 
 
 def _found(services: Services, number: int) -> Draft:
