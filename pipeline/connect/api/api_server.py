@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import PlainTextResponse
 from fastapi.security import HTTPBearer
 
 from pipeline.base import http_problems
+from pipeline.base.errors import ParameterError
 from pipeline.base.http_server import Shield, listen, served
 from pipeline.base.metrics import Metrics
 from pipeline.connect.api import cases_endpoint, moderations_endpoint, verdicts_endpoint
@@ -122,7 +123,7 @@ def create_api_app(backend: Backend, tokens: ApiTokens) -> FastAPI:
     app.state.backend, app.state.feed = backend, feed
     app.add_api_route("/healthz", health, response_class=PlainTextResponse, include_in_schema=False)
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(check_query)])
     http_problems.install(app)
     uploads = {"/v1/audio/moderations": MAX_AUDIO_BYTES + FORM_BYTES}
     # Starlette runs the middleware that was added last first. So the gate refuses before anything reads the body.
@@ -130,6 +131,14 @@ def create_api_app(backend: Backend, tokens: ApiTokens) -> FastAPI:
     app.add_middleware(Gate, tokens=tokens, settings=settings, check_texts=backend.texts.check)
     app.add_middleware(RequestIds)
     return app
+
+
+def check_query(request: Request) -> None:
+    """Raise ParameterError for a query parameter that the route does not have: a misspelt filter would match all."""
+    known = [parameter.alias for parameter in request.scope["route"].dependant.query_params]
+    if unknown := next((name for name in request.query_params if name not in known), None):
+        remedy = f"Use one of: {', '.join(known)}." if known else "Leave it out: this address takes none."
+        raise ParameterError(unknown, "there is no such parameter", remedy)
 
 
 def health() -> str:

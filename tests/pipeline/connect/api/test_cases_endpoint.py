@@ -62,6 +62,17 @@ def test_wrong_requests_are_refused(api: RunningApi, path: str, status: int) -> 
         assert client.get(path).status_code == status
 
 
+@pytest.mark.parametrize(
+    ("path", "known"), [("/v1/cases", "Use one of: status, "), ("/v1/models", "Leave it out: this address takes none")]
+)
+def test_an_unknown_parameter_of_the_query_is_refused(api: RunningApi, path: str, known: str) -> None:
+    with api.client(CASES if path == "/v1/cases" else MODERATE) as client:
+        answer = client.get(path, params={"room_id": "lobby"})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (400, "room_id")
+    assert error["message"].startswith("room_id: there is no such parameter") and known in error["message"]
+
+
 MUTE = {"moderator": "ana", "verdict": "uphold", "reason": "confirmed", "action": "mute", "duration_seconds": 3_600}
 
 
