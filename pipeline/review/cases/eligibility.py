@@ -13,7 +13,18 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
-from sqlalchemy import BindParameter, ColumnElement, Connection, FromClause, Row, and_, bindparam, exists, select, union_all
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    and_,
+    bindparam,
+    exists,
+    select,
+    union_all,
+)
 
 from pipeline.base.errors import AccountError, Involved
 from pipeline.review import audit_log

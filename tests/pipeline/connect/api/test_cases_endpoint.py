@@ -70,7 +70,8 @@ def test_an_unknown_parameter_of_the_query_is_refused(api: RunningApi, path: str
         answer = client.get(path, params={"room_id": "lobby"})
     error = answer.json()["error"]
     assert (answer.status_code, error["param"]) == (400, "room_id")
-    assert error["message"].startswith("room_id: there is no such parameter") and known in error["message"]
+    assert error["message"].startswith("room_id: there is no such parameter")
+    assert known in error["message"]
 
 
 MUTE = {"moderator": "ana", "verdict": "uphold", "reason": "confirmed", "action": "mute", "duration_seconds": 3_600}
