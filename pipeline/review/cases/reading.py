@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, Select, bindparam, func, select, tuple_
+from sqlalchemy import Connection, Row, Select, bindparam, func, or_, select, tuple_
 from sqlalchemy import case as case_when
 
 from pipeline.base.errors import Missing
@@ -131,9 +131,10 @@ def decisions_since(connection: Connection, since: float) -> tuple[Decision, ...
 
     An undo comes at most UNDO_REACH after its decision, so the query looks back only so far.
     """
-    query = select(DECISIONS).where(DECISIONS.c.at >= since - UNDO_REACH)
-    recent = decisions_of(connection, query.order_by(DECISIONS.c.at, DECISIONS.c.id))
-    return tuple(one for one in recent if max(one.at, one.undone or 0.0) >= since)
+    query = select(DECISIONS).where(
+        DECISIONS.c.at >= since - UNDO_REACH, or_(DECISIONS.c.at >= since, DECISIONS.c.undone >= since)
+    )
+    return decisions_of(connection, query.order_by(DECISIONS.c.at, DECISIONS.c.id))
 
 
 def ids(connection: Connection, prefix: str, limit: int) -> list[str]:
