@@ -163,6 +163,20 @@ def test_an_undo_while_the_next_case_is_opening_opens_the_case_again(stack: Stac
     assert verdicts(stack, order) == [None] * 4
 
 
+def test_undos_before_the_answer_to_the_first_take_back_one_decision_each(stack: Stack, sit: Sit) -> None:
+    page, order = seated(stack, sit)
+    for following in order[1:]:
+        page.keyboard.press("1")
+        is_open(page, following)
+    held = Held(page, "**/undo", "u")
+    page.keyboard.press("u")
+    page.keyboard.press("u")
+    held.release()
+    page.wait_for_selector(f'.row[data-case="{order[0]}"]:not([data-done])')
+    is_open(page, order[0])
+    assert verdicts(stack, order) == [None] * 4
+
+
 def test_next_before_the_answer_to_a_skip_goes_one_case_on(stack: Stack, sit: Sit) -> None:
     page, order = seated(stack, sit)
     asked = opened(page)

@@ -1,6 +1,7 @@
 // The decision form: pickers that open upwards, the note, the draft of each case, and deciding similar cases at once.
 // The left half of the strip: the last decision, and the seconds in which it can be undone.
 import { all, find, on, text } from "./dom.js";
+import { goOn } from "./sending.js";
 
 /** A word of Chinese characters finds a choice that has all of them, in any order: 辱骂 finds 谩骂侮辱. */
 const HAN = /^\p{Script=Han}+$/u;
@@ -190,7 +191,14 @@ const countDown = (line, over) => {
   tick();
 };
 
+const undo = () => {
+  // Not the button asks, but the line around it: an answer replaces the button, and with it what waits there.
+  const ask = () => htmx.ajax("POST", "/undo", { source: "#undo", target: "#undo", swap: "innerHTML" });
+  goOn(ask); // an undo that overtakes a decision would take back the one before it
+};
+
 export const startUndo = () => {
+  on("undo", undo);
   document.body.addEventListener("htmx:afterSwap", (event) => event.detail.target.id === "undo" && countDown(find("#undo .did"), idle));
 };
 

@@ -70,10 +70,6 @@ export const start = () => {
   body.addEventListener("htmx:confirm", (event) => {
     const { detail } = event;
     if (ends(detail) && !goes(detail)) event.preventDefault();
-    // An undo could reach the server first, and take back the decision before this one.
-    if (!sent || detail.path !== "/undo") return;
-    event.preventDefault();
-    goOn(() => htmx.ajax("POST", "/undo", { target: "#undo", swap: "innerHTML" }));
   });
   body.addEventListener("htmx:beforeSend", ({ detail }) => ends(detail.requestConfig) && begin(buttonOf(detail.requestConfig)));
   body.addEventListener("htmx:beforeOnLoad", (event) => {
