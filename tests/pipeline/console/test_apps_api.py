@@ -152,7 +152,7 @@ def test_the_page_lists_every_endpoint_of_the_schema_with_its_description(enter:
     operations = [(method, path) for path, methods in schema["paths"].items() for method in methods]
     assert len(operations) > 30
     for method, path in operations:
-        assert f'<td class="mono">{method.upper()}</td><td class="mono">{path}</td>' in page
+        assert f'<td class="mono">{method.upper()}</td><td class="prose"><span class="mono">{path}</span><br>' in page
         assert schema["paths"][path][method]["description"]
     assert "Take the most urgent free case and show it." in page
 

@@ -101,6 +101,7 @@ def test_a_reported_case_shows_its_reports_and_can_be_taken(console: Console, en
     assert "user report" in ben.get("/queue").text
     page = ben.post(f"/cases/{report.case}/open").text
     assert all(part in page for part in ("User reports", "he insults us", "cy", "The audio arrives in a few seconds."))
+    assert "part_policy" not in page  # a case without a label has no rule to show
     console.clock.now += 5 * 3_600
     ben = enter("ben")  # the session has ended
     page = ben.get(f"/cases/{report.case}").text

@@ -57,7 +57,7 @@ def test_a_figure_links_to_its_cases(console: Console, enter: Enter) -> None:
     assert "/team/cases?what=upheld&label=violence" in links
     for link in links:
         assert lea.get(link).status_code == 200
-    assert lea.get("/team/cases?what=dismissed&label=violence").text.count("<td lang=") == 2
+    assert lea.get("/team/cases?what=dismissed&label=violence").text.count('<td class="prose" lang=') == 2
 
 
 def test_one_label_counts_alone(console: Console, enter: Enter) -> None:
