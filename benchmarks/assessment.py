@@ -4,9 +4,9 @@
 
 It fills a store with the tallies of a quarter of speech and with cases. It prints the seconds and the peak memory of
 the snapshot of the cases, of the indicators that share a query, and of the digests, one after the other. Then it
-measures all figures, and a report, each in a process of its own. CPU time and memory are those of this program and of
-its process of the PostgreSQL server. With --folder, it keeps a SQLite store there, and measures it again if it is
-already filled.
+measures all figures, a report, and the weeks that the console's page draws, each in a process of its own. CPU time and
+memory are those of this program and of its process of the PostgreSQL server. With --folder, it keeps a SQLite store
+there, and measures it again if it is already filled.
 """
 
 import multiprocessing
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -25,10 +26,11 @@ from sqlalchemy import Connection, func, select
 from benchmarks import quarter, report
 from pipeline.assessment import options
 from pipeline.assessment.catalogue import INDICATORS
-from pipeline.assessment.measure import Compute, function, measure, take_snapshot
+from pipeline.assessment.measure import Compute, computed, function, measure, take_snapshot
 from pipeline.assessment.report import data_files, stored_evidence
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.gather import draft
+from pipeline.console.assessment.assessment_pages import last_weeks
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Window
 from pipeline.settings import Settings
@@ -85,7 +87,7 @@ def costs(url: str) -> Iterator[ReportCost]:
     with closing(Database(url)) as database, database.read_in_background() as read:
         for name, part in parts(read):
             yield _cost(name, read, part)
-    for work in (every, whole):
+    for work in (every, whole, weekly):
         yield _alone(work, url)
 
 
@@ -127,6 +129,17 @@ def whole(url: str) -> ReportCost:
         content=None,
     )
     return _reading(url, "report", lambda read: draft(read, assessment, Settings()))
+
+
+def weekly(url: str) -> ReportCost:
+    """Compute the figures of each of the last weeks, as the console does for their lines."""
+    chosen, weeks = options.build(Settings()), last_weeks(QUARTER.until, UTC)
+
+    def work(read: Connection) -> None:
+        for week in weeks:
+            list(computed(read, week, chosen))
+
+    return _reading(url, f"{len(weeks)} weeks", work)
 
 
 def _reading(url: str, name: str, work: Callable[[Connection], Any]) -> ReportCost:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
-from weakref import WeakSet
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError, SaslAuthenticationFailedError
@@ -58,7 +57,7 @@ class Connections(KafkaConnectionManager):  # type: ignore[misc]
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
-        self._transports: WeakSet[Any] = WeakSet()
+        self._transports: list[Any] = []
 
     def update_backoff(self, node_id: Any) -> Any:
         """Return how long to wait before the next attempt, in ms. Called while the error of an attempt is handled."""
@@ -72,7 +71,7 @@ class Connections(KafkaConnectionManager):  # type: ignore[misc]
     async def _build_transport(self, node: Any, timeout_at: float | None = None) -> Any:
         made = await super()._build_transport(node, timeout_at=timeout_at)
         made._sock_recv = partial(last_words, made._sock_recv)
-        self._transports.add(made)
+        self._transports = [each for each in self._transports if each._sock] + [made]
         return made
 
     def drop(self) -> None:
