@@ -31,6 +31,7 @@ from pipeline.assessment.report import data_files, stored_evidence
 from pipeline.assessment.report.assessments import Assessment
 from pipeline.assessment.report.gather import draft
 from pipeline.console.assessment.assessment_pages import last_weeks
+from pipeline.console.background_figures import OF_WEEKS
 from pipeline.review.database import Database
 from pipeline.review.quality.figure import Window
 from pipeline.settings import Settings
@@ -137,7 +138,7 @@ def weekly(url: str) -> ReportCost:
 
     def work(read: Connection) -> None:
         for week in weeks:
-            list(computed(read, week, chosen))
+            list(computed(read, week, chosen, OF_WEEKS))
 
     return _reading(url, f"{len(weeks)} weeks", work)
 

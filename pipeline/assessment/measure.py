@@ -26,8 +26,10 @@ OF_CASES: frozenset[Source] = frozenset(
     {"cases", "flags", "decisions", "audits", "opinions", "reports", "appeals", "actions", "evidence"}
 )
 """Sources that retention and erasure delete with the cases."""
+OF_TODAY = "I-23"
+"""The indicator that asks what is kept today: it has no past, and reads decisions of half a year."""
 BACK = (183 * DAY_SECONDS, 30 * DAY_SECONDS)
-"""How long before the end, and before the beginning of a window, figures read decisions: those of I-23 and of I-26."""
+"""How long before the end of a window OF_TODAY reads decisions, and how long before its beginning others do: I-26."""
 
 
 def measure(connection: Connection, window: Window, options: Options, last: Iterable[Figure] = ()) -> list[Figure]:
@@ -65,8 +67,8 @@ def computed(
     """
     check_full_hours(window)
     connection.execution_options(purpose="shared")  # a report shows the SQL of each purpose
-    take_snapshot(connection, window)
     chosen = tuple(names)
+    take_snapshot(connection, window, chosen)
     # One function may compute several indicators. It runs once, at the place of the first.
     for compute in dict.fromkeys(function(INDICATORS[name]) for name in chosen):
         same = [name for name in chosen if function(INDICATORS[name]) is compute]
@@ -74,9 +76,10 @@ def computed(
         yield from (figure for figure in compute(connection, window, options) if figure.indicator in chosen)
 
 
-def take_snapshot(connection: Connection, window: Window) -> None:
-    """Fill the tables of the snapshot with the cases and decisions that figures of the window read."""
-    snapshot.take(connection, window.until, min(window.until - BACK[0], window.since - BACK[1]))
+def take_snapshot(connection: Connection, window: Window, names: Iterable[str] = tuple(INDICATORS)) -> None:
+    """Fill the tables of the snapshot with the cases and decisions that these figures of the window read."""
+    since = window.since - BACK[1]
+    snapshot.take(connection, window.until, min(since, window.until - BACK[0]) if OF_TODAY in names else since)
 
 
 def function(indicator: Indicator) -> Compute:

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, func, select
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.assessment import measure, options
+from pipeline.assessment.catalogue import INDICATORS
 from pipeline.assessment.report import assessments, gather
 from pipeline.assessment.report.gather import Measurement
 from pipeline.judge.labels import Labels
@@ -43,6 +44,8 @@ STOP_SECONDS = 0.05  # pause between two attempts to interrupt a measurement
 TEAM_SECONDS = 10.0  # as KEEP_SECONDS for the team: a lead watches the queue at this moment
 MOST = 16  # the most results that are kept, and the most windows that wait
 FOR_EVER = math.inf  # a week that has ended stays as it was measured
+OF_WEEKS = tuple(name for name in INDICATORS if name != measure.OF_TODAY)
+"""The indicators that are measured for the last weeks."""
 MOST_DRAFTS = 2  # a draft holds a digest of each record: about 100 MB with a million cases
 
 # Columns whose largest value grows when data for a figure arrive. People's decisions are in the audit log.
@@ -267,7 +270,7 @@ class BackgroundFigures:
             database,
             lambda connection, week: {
                 (figure.indicator, figure.key): figure.value
-                for figure in measure.computed(connection, week, chosen)
+                for figure in measure.computed(connection, week, chosen, OF_WEEKS)
                 if not figure.split
             },
             clock,
