@@ -47,7 +47,7 @@ class CaseWaits(Struct, frozen=True, eq=False):
     def in_time(self, targets: Sequence[float]) -> float | None:
         """Return the share that ended within the target of its severity: the mean, weighted by the number of cases.
 
-        None: there are no cases, or none was observed for as long as its target.
+        None: there are no cases, or none was observed for as long as its target and none ended within it.
         """
         waits = [(self.where(self.severity == one).survival(), targets[one]) for one in np.unique(self.severity)]
         shares = [(some.n, share) for some, target in waits if (share := some.over_after(target)) is not None]

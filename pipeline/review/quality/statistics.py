@@ -283,6 +283,7 @@ class Survival:
     def over_after(self, seconds: float) -> float | None:
         """Return the share of waits that are over after this time.
 
+        After the longest wait the estimate keeps its last value (Gill, 1980), which is the lowest that is possible.
         None: there are no waits, or none of them was observed for so long and none is over.
         """
         # The estimate is a step function: the last step at or before `seconds` holds.

@@ -167,8 +167,8 @@ def _quantile(waits: Sequence[Wait], share: float) -> float | None:
 
 
 def _observed(waits: Sequence[Wait], target: float) -> bool:
-    """Whether a wait was observed for as long as the target, or all of them are over."""
-    return any(long >= target for long, _ in waits) or _over_by(waits, math.inf) > 1 - 1e-12
+    """Whether a wait was observed for as long as the target, or ended before it."""
+    return any(over or long >= target for long, over in waits)
 
 
 def _review(raw: RawStore, window: Window) -> Figures:

@@ -212,6 +212,10 @@ def test_waits_shorter_than_the_time_say_nothing_if_all_are_open() -> None:
     assert Survival([]).over_after(10) is None
 
 
+def test_after_the_longest_wait_the_share_that_is_over_is_at_least_its_last_value() -> None:
+    assert waits("5 6*").over_after(10) == 0.5
+
+
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=60), st.sampled_from([0.25, 0.5, 0.95, 1.0]))
 def test_without_open_waits_it_is_the_plain_quantile(seconds: list[int], share: float) -> None:
     found = Survival(Spell(one, 1, 0) for one in seconds)
