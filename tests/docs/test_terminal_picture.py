@@ -20,8 +20,8 @@ PICTURE = Path(__file__).parents[2] / "docs" / "demo.svg"
 PIECE = re.compile(r'<text class="terminal-\S+-r\d+" x="(\S+)" y="(\S+)"[^>]*>(.*?)</text>', re.DOTALL)
 ROW = re.compile(r"\d\d:\d\d:\d\d \+\d+(\.\d)? s")
 INDENT = "    "
-ALIKE = 0.85
-"""Of two texts of the same utterance: on another processor, Whisper may write another word."""
+ALIKE = 0.8
+"""Of two texts of the same utterance: on another processor, Whisper may write other words."""
 
 
 def in_picture() -> list[str]:

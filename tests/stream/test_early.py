@@ -302,6 +302,7 @@ def test_a_threat_is_flagged_while_the_person_speaks_on_kafka(settings: Settings
         again = [first, whole, first]
         put(settings, FLAGS, [*again, structs.replace(whole, id="last", transcript="last", speaker="last")])
         wait_until(lambda: stored(settings, "last") != [], alive)
+        wait_until(lambda: stored(settings, speaker)[0].covered, alive)  # the clip follows the flags
         check_one_flag(settings, speaker, structs.replace(whole, address=stored(settings, speaker)[0].flags[0].address))
         wait_until(lambda: stored(settings, "zoe") != [], alive)
         assert [len(file.flags) for file in stored(settings, "zoe")] == [1]

@@ -148,14 +148,14 @@ def released(found: Sequence[Flag]) -> list[str]:
 def test_two_judges_release_each_pair_also_after_one_has_stopped(chosen: Settings, tmp_path: Path) -> None:
     before, split, after = moment(0), moment(100), moment(200)
     with judges(chosen, tmp_path) as (one, other):
-        owned = assigned(chosen)
-        assert all(len({frozenset(numbers) for numbers in each.values()}) == 1 for each in owned.values())
         write(chosen, before)
         found = flags(chosen, 2 * len(before), one, other)
         assert first(found) == released(found) == sorted(ids(before))
 
         write(chosen, words(100))
         flags(chosen, 2 * len(before) + len(words(100)), one, other)
+        owned = assigned(chosen)
+        assert all(len({frozenset(numbers) for numbers in each.values()}) == 1 for each in owned.values())
         assert one.stop(signal.SIGTERM) == 0
         wait_for_members(chosen, JUDGE, 1)
         [survivor] = assigned(chosen)
